@@ -1,0 +1,74 @@
+"""What every test may use: the database as the app role sees it, and services of this run alone.
+
+Known people and places are in the conftest of the rooms that own them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+from hoopweb.stack.services import Services
+
+AsOwner = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(services: Services) -> None:
+    """The server must be up before pytest-django creates its database on it."""
+    assert services.postgres.is_ready()
+
+
+def _step_down(**_: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE; SET session_replication_role = origin; SET ROLE hoopweb_app")
+
+
+def _step_up() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE; SET session_replication_role = replica")
+
+
+@pytest.fixture(autouse=True)
+def app_role(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run every database test as the app role: a superuser's or owner's test of isolation proves nothing."""
+    wanted = {"db", "transactional_db", "live_server"} & set(request.fixturenames)
+    if not wanted and request.node.get_closest_marker("django_db") is None:
+        yield
+        return
+    request.getfixturevalue("_django_db_helper")
+    _step_down()
+    # Threads of a test open connections of their own.
+    connection_created.connect(_step_down_new, dispatch_uid="tests.app_role")
+    yield
+    connection_created.disconnect(dispatch_uid="tests.app_role")
+    # A test in one transaction is rolled back, role included; a transactional one is emptied by the owner.
+    if not connection.in_atomic_block:
+        _step_up()
+
+
+def _step_down_new(connection: Any, **_: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE hoopweb_app")
+
+
+@pytest.fixture
+def as_owner() -> AsOwner:
+    """Return a context in which this connection is the owner role: for what the app role must not be able to do."""
+
+    @contextmanager
+    def stepped_up() -> Iterator[None]:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET ROLE")
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SET ROLE hoopweb_app")
+
+    return stepped_up
