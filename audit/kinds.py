@@ -1,0 +1,166 @@
+"""The closed list of event kinds, with the facts each may carry and those that may be redacted in exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """Stable codes: they are in every export, and never change their meaning."""
+
+    REQUEST_ADMITTED = "request.admitted"
+    REQUEST_REFUSED = "request.refused"
+    REQUEST_HELD = "request.held"
+    REQUEST_RUN = "request.run"
+    REQUEST_COMPLETED = "request.completed"
+    REQUEST_FAILED = "request.failed"
+    REQUEST_NOT_SENT = "request.not_sent"
+    REQUEST_AMBIGUOUS = "request.ambiguous"
+    REQUEST_CORRECTED = "request.corrected"
+    PROMPT_RECORDED = "prompt.recorded"
+    SESSION_OPENED = "session.opened"
+    APPROVAL_OPENED = "approval.opened"
+    APPROVAL_VOTED = "approval.voted"
+    APPROVAL_GRANTED = "approval.granted"
+    APPROVAL_REFUSED = "approval.refused"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_USED = "approval.used"
+    KEY_ISSUED = "key.issued"
+    KEY_REVOKED = "key.revoked"
+    API_KEY_ISSUED = "api_key.issued"
+    API_KEY_REVOKED = "api_key.revoked"
+    AGENT_CREATED = "agent.created"
+    AGENT_SUSPENDED = "agent.suspended"
+    MEMBER_ADDED = "member.added"
+    CONNECTION_CREATED = "connection.created"
+    CONNECTION_TESTED = "connection.tested"
+    CONNECTION_CHANGED = "connection.changed"
+    REVISION_PUBLISHED = "revision.published"
+    EDGE_ENROLLED = "edge.enrolled"
+    EDGE_FENCED = "edge.fenced"
+    SIGNED_IN = "person.signed_in"
+    SIGN_IN_REFUSED = "person.sign_in_refused"
+    EVIDENCE_READ = "evidence.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRule:
+    """`facts` are the only data members an event of the kind may have; `redactable` may be withheld in exports."""
+
+    facts: frozenset[str]
+    redactable: frozenset[str] = frozenset()
+
+
+_CALLER = frozenset({"person", "agent", "key"})
+_CALL = _CALLER | {
+    "connection",
+    "service",
+    "operation",
+    "access",
+    "actions",
+    "resources",
+    "effect",
+    "would_be",
+    "rules",
+    "revision",
+    "reason",
+    "link",
+    "prompt",
+    "edge",
+    "source",
+    "body_sha256",
+    "code",
+    "approval",
+}
+_OUTCOME = frozenset(
+    {
+        "status",
+        "aws_request_id",
+        "error",
+        "bytes_up",
+        "bytes_down",
+        "bytes_scanned",
+        "bytes_unscanned",
+        "masked",
+        "request_commitment",
+        "response_commitment",
+        "was",
+        "service",
+        "operation",
+    }
+)
+_APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expires_at", "request", "voter", "vote"}) | {
+    "reason",
+    "key",
+    "state",
+}
+_ADMIN = frozenset({"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result"})
+
+RULES: dict[EventKind, KindRule] = {
+    kind: KindRule(facts=facts, redactable=redactable)
+    for kinds, facts, redactable in (
+        (
+            (
+                EventKind.REQUEST_ADMITTED,
+                EventKind.REQUEST_REFUSED,
+                EventKind.REQUEST_HELD,
+                EventKind.REQUEST_RUN,
+            ),
+            _CALL,
+            frozenset({"resources", "source", "reason"}),
+        ),
+        (
+            (
+                EventKind.REQUEST_COMPLETED,
+                EventKind.REQUEST_FAILED,
+                EventKind.REQUEST_NOT_SENT,
+                EventKind.REQUEST_AMBIGUOUS,
+                EventKind.REQUEST_CORRECTED,
+            ),
+            _OUTCOME,
+            frozenset(),
+        ),
+        (
+            (EventKind.PROMPT_RECORDED,),
+            frozenset({"person", "agent", "conversation", "generation", "commitment", "source", "characters"}),
+            frozenset({"conversation", "generation"}),
+        ),
+        ((EventKind.SESSION_OPENED,), _CALLER | {"connection", "conversation"}, frozenset({"conversation"})),
+        (
+            (
+                EventKind.APPROVAL_OPENED,
+                EventKind.APPROVAL_VOTED,
+                EventKind.APPROVAL_GRANTED,
+                EventKind.APPROVAL_REFUSED,
+                EventKind.APPROVAL_EXPIRED,
+                EventKind.APPROVAL_USED,
+            ),
+            _APPROVAL,
+            frozenset({"reason"}),
+        ),
+        (
+            (
+                EventKind.KEY_ISSUED,
+                EventKind.KEY_REVOKED,
+                EventKind.API_KEY_ISSUED,
+                EventKind.API_KEY_REVOKED,
+                EventKind.AGENT_CREATED,
+                EventKind.AGENT_SUSPENDED,
+                EventKind.MEMBER_ADDED,
+                EventKind.CONNECTION_CREATED,
+                EventKind.CONNECTION_TESTED,
+                EventKind.CONNECTION_CHANGED,
+                EventKind.REVISION_PUBLISHED,
+                EventKind.EDGE_ENROLLED,
+                EventKind.EDGE_FENCED,
+                EventKind.SIGNED_IN,
+                EventKind.SIGN_IN_REFUSED,
+                EventKind.EVIDENCE_READ,
+            ),
+            _ADMIN,
+            frozenset({"name"}),
+        ),
+    )
+    for kind in kinds
+}

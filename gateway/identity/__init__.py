@@ -1,0 +1,1 @@
+"""Identity: people, agents, workloads and the keys they hold."""

@@ -1,0 +1,55 @@
+"""DRF's door: the caller the middleware found, or the problem that says why there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication, CSRFCheck
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from gateway.identity.caller import Caller
+from gateway.identity.problems import NotSignedIn
+from gateway.tenants.rights import Right
+
+
+class CallerAuthentication(BaseAuthentication):
+    """Takes the caller from `CallerMiddleware`; a browser's session must also carry the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        caller: Caller | None = getattr(request._request, "caller", None)
+        if caller is None:
+            raise getattr(request._request, "caller_problem", NotSignedIn())
+        if caller.api_key is None:
+            self._check_csrf(request)
+        return caller, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="hoopweb"'
+
+    def _check_csrf(self, request: Request) -> None:
+        check = CSRFCheck(lambda _: None)  # type: ignore[arg-type, return-value]  # only its verdict is wanted
+        check.process_request(request._request)
+        reason = check.process_view(request._request, None, (), {})  # type: ignore[arg-type]  # no view is needed
+        if reason:
+            raise PermissionDenied(f"CSRF: {reason}")
+
+
+class IsCaller(BasePermission):
+    """Each view names the right it needs per method in `rights`; a method without one is refused."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller: Any = request.user
+        if not isinstance(caller, Caller):
+            return False
+        rights: dict[str, Right | None] = getattr(view, "rights", {})
+        if request.method == "OPTIONS":
+            return True
+        if request.method not in rights:
+            return False
+        right = rights[request.method]
+        if right is not None:
+            caller.must(right)
+        return True

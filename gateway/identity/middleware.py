@@ -1,0 +1,104 @@
+"""Finds the caller and opens the tenant's transaction around the whole request.
+
+Around the whole request, because ATOMIC_REQUESTS covers only the view: middleware and templates read rows too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from gateway.identity import keys
+from gateway.identity.caller import Caller
+from gateway.identity.models import ApiKey, Membership, User
+from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
+from gateway.problems import Problem
+from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Right, rights_of
+from gateway.tenants.scope import as_user, in_tenant
+
+TENANT_IN_SESSION = "tenant_id"
+# A key's last use is shown to people: a minute is exact enough and spares a write on every call.
+_LAST_USE_SECONDS = 60
+
+
+class CallerMiddleware:
+    """Sets `request.caller` (Caller or None) and `request.caller_problem` (why there is none)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.caller, request.caller_problem = None, NotSignedIn()  # type: ignore[attr-defined]  # our own attributes
+        name, plaintext = _api_key_of(request)
+        tenant_id = name.tenant_id if name else _tenant_of_session(request)
+        if plaintext and not name:
+            request.caller_problem = KeyRefused()  # type: ignore[attr-defined]
+        user_id = cast("UUID | None", getattr(request.user, "pk", None)) if not plaintext else None
+        with in_tenant(tenant_id, user_id=user_id) if tenant_id else nullcontext():
+            try:
+                if tenant_id:
+                    request.caller = _caller(request, tenant_id, name, plaintext)  # type: ignore[attr-defined]
+            except Problem as problem:
+                request.caller_problem = problem  # type: ignore[attr-defined]
+            return self.get_response(request)
+
+
+def _api_key_of(request: HttpRequest) -> tuple[keys.KeyName | None, str]:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None, ""
+    return keys.read_api_key(value.strip()), value.strip()
+
+
+def _tenant_of_session(request: HttpRequest) -> UUID | None:
+    if not request.user.is_authenticated:
+        return None
+    chosen = request.session.get(TENANT_IN_SESSION)
+    if chosen:
+        return UUID(str(chosen))
+    user = cast(User, request.user)
+    with as_user(user.pk):
+        first = Membership.objects.filter(user=user, is_active=True).order_by("created_at").first()
+    if first is None:
+        return None
+    request.session[TENANT_IN_SESSION] = str(first.tenant_id)
+    return cast(UUID, first.tenant_id)
+
+
+def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, plaintext: str) -> Caller:
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise KeyRefused if name else NotSignedIn
+    if tenant.is_suspended:
+        raise TenantSuspended
+    if name:
+        return _caller_of_key(tenant, name, plaintext, timezone.now())
+    user = cast(User, request.user)
+    membership = Membership.objects.for_tenant(tenant).filter(user=user, is_active=True).first()
+    if membership is None:
+        raise NotSignedIn
+    return Caller(tenant=tenant, user=user, membership=membership, rights=membership.rights)
+
+
+def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime) -> Caller:
+    key = ApiKey.objects.for_tenant(tenant).select_related("user").filter(pk=name.key_id).first()
+    if key is None or not keys.matches(plaintext, key.digest) or not key.is_live(now):
+        raise KeyRefused
+    scopes = frozenset(right for right in Right if right.value in key.scopes)
+    membership = None
+    if key.user is not None:
+        membership = Membership.objects.for_tenant(tenant).filter(user=key.user, is_active=True).first()
+        if membership is None or not key.user.is_active:
+            raise KeyRefused
+        # A person-bound key never does more than the person may today.
+        scopes &= rights_of(membership.roles)
+    if key.last_used_at is None or (now - key.last_used_at).total_seconds() > _LAST_USE_SECONDS:
+        ApiKey.objects.for_tenant(tenant).filter(pk=key.pk).update(last_used_at=now)
+    return Caller(tenant=tenant, user=key.user, membership=membership, rights=scopes, api_key=key)

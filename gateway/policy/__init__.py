@@ -1,0 +1,1 @@
+"""Policy: revisions written, published and never changed; deciding is `gateway.engine`."""

@@ -1,0 +1,1 @@
+"""Sealing: secrets at rest, bound to their tenant and column."""

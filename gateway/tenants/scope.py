@@ -1,0 +1,56 @@
+"""Entering a tenant: one transaction, with the setting row-level security reads.
+
+The tenant is always an explicit argument; nothing here remembers it between calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from gateway.tenants.models import Tenant
+
+_Setting = Literal["app.tenant_id", "app.user_id", "app.edge_id", "app.all_tenants"]
+
+
+def _set(setting: _Setting, value: str) -> None:
+    # Local to the transaction: a pooled connection never carries one tenant into the next request.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [setting, value])
+
+
+@contextmanager
+def in_tenant(tenant: Tenant | UUID, *, user_id: UUID | None = None) -> Iterator[None]:
+    """Open a transaction that sees exactly one tenant's rows (and, for pages, the user's own memberships)."""
+    with transaction.atomic():
+        _set("app.tenant_id", str(tenant.pk if isinstance(tenant, Tenant) else tenant))
+        if user_id is not None:
+            _set("app.user_id", str(user_id))
+        yield
+
+
+@contextmanager
+def as_user(user_id: UUID) -> Iterator[None]:
+    """Open a transaction that sees one user's own memberships and their tenants, and nothing else."""
+    with transaction.atomic():
+        _set("app.user_id", str(user_id))
+        yield
+
+
+@contextmanager
+def as_edge(edge_id: UUID) -> Iterator[None]:
+    """Open a transaction that sees one edge's own scope, and nothing else."""
+    with transaction.atomic():
+        _set("app.edge_id", str(edge_id))
+        yield
+
+
+def all_tenant_ids() -> list[UUID]:
+    """Return every tenant's id, for tasks that visit each in turn. Only the tenant table opens to this."""
+    with transaction.atomic():
+        _set("app.all_tenants", "sweep")
+        return list(Tenant.objects.order_by("created_at").values_list("id", flat=True))

@@ -1,0 +1,1 @@
+"""Wire protocols as pure functions: bytes in, values out."""

@@ -1,0 +1,276 @@
+"""The admission contract: every message that travels between an edge and the control plane.
+
+Encoded as MessagePack by msgspec; the HTTP around it is `gateway.edge.control` and `gateway.requests.api`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from gateway.terms import OutcomeKind, Protocol
+
+# A batch carries at most this many admissions or this many body bytes; a body past BODY_ALONE travels alone.
+LARGEST_BATCH_ITEMS = 64
+LARGEST_BATCH_BYTES = 4 * 1024 * 1024
+LARGEST_SHARED_BODY = 1024 * 1024
+# Parameters past this are refused: no AWS API but the payload operations takes more (Lambda Invoke takes 6 MB).
+LARGEST_PARAMETERS = 16 * 1024 * 1024
+LARGEST_SCANNED_BODY = 8 * 1024 * 1024
+# What an outcome carries of the masked answer for the session's timeline.
+LARGEST_RECORDED_HEAD = 64 * 1024
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all messages: frozen, strict, keyword only."""
+
+
+class BodyMode(StrEnum):
+    """How the edge routed a request without models: no body, parameters (buffered), payload (streamed)."""
+
+    NONE = "none"
+    PARAMETERS = "parameters"
+    PAYLOAD = "payload"
+
+
+class Admission(Message):
+    """One request as it came off the wire. `target` is the raw request target, percent-encoding untouched."""
+
+    id: UUID
+    received_at: float
+    listener: str
+    source: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body_mode: BodyMode
+    body: bytes = b""
+    body_sha256: str | None = None
+    content_length: int | None = None
+    can_hold: bool = False
+
+
+class AdmissionBatch(Message):
+    boot: UUID
+    items: tuple[Admission, ...]
+
+
+class Answer(Message):
+    """A whole HTTP response, already in the client's dialect and already masked."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+
+
+class Upstream(Message):
+    """Where and what to send. `host` is the signed Host header; the edge dials `dial_host:dial_port`.
+
+    `headers` are complete and signed for exactly this request; the edge adds only Content-Length or
+    Transfer-Encoding as the body demands. `payload_sha256` is the digest a streamed payload must have: the
+    edge hashes on the fly and holds the last bytes back until it matches.
+    """
+
+    method: str
+    target: str
+    host: str
+    headers: tuple[tuple[str, str], ...]
+    dial_host: str
+    dial_port: int
+    is_tls: bool
+    payload_sha256: str | None = None
+
+
+class SensitivityClass(StrEnum):
+    """Bearer and secret are always masked unless a rule clears them; private is masked by policy."""
+
+    BEARER = "bearer"
+    SECRET = "secret"
+    PRIVATE = "private"
+
+
+class MaskPath(Message):
+    """One sensitive member by its wire names; `*` stands for each list element or map value."""
+
+    path: tuple[str, ...]
+    sensitivity: SensitivityClass
+
+
+class BodyForm(StrEnum):
+    """What the response body is: a modelled structure, one raw blob or text payload, or an event stream."""
+
+    STRUCTURE = "structure"
+    BLOB = "blob"
+    EVENT_STREAM = "event-stream"
+
+
+class MaskPlan(Message):
+    """How to mask one response. Paths use wire names; an XML path starts below the result wrapper.
+
+    `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types.
+    `s3_errors` selects S3's XML error shape. `reads_range` is true for ranged reads, which cannot be masked.
+    """
+
+    protocol: Protocol
+    body: BodyForm
+    paths: tuple[MaskPath, ...] = ()
+    header_paths: tuple[MaskPath, ...] = ()
+    error_paths: tuple[MaskPath, ...] = ()
+    clear: tuple[str, ...] = ()
+    is_clear: bool = False
+    reads_range: bool = False
+    s3_errors: bool = False
+    request_id: str = ""
+
+
+class VerdictKind(StrEnum):
+    FORWARD = "forward"
+    REFUSE = "refuse"
+    HOLD = "hold"
+    RESULT = "result"
+
+
+class Hold(Message):
+    """Wait for people. After `seconds` the client gets `pending`, which says how to come back."""
+
+    approval_id: UUID
+    seconds: float
+    interim_seconds: float
+    pending: Answer
+
+
+class Verdict(Message):
+    """The control plane's answer to one admission, or later the resolution of a hold.
+
+    FORWARD carries `upstream`, `mask` and `commitment_salt`; REFUSE and RESULT carry `answer`; HOLD `hold`.
+    """
+
+    id: UUID
+    kind: VerdictKind
+    upstream: Upstream | None = None
+    mask: MaskPlan | None = None
+    commitment_salt: bytes = b""
+    answer: Answer | None = None
+    hold: Hold | None = None
+
+
+class VerdictBatch(Message):
+    items: tuple[Verdict, ...]
+
+
+class Outcome(Message):
+    """How one forwarded request ended, as the edge saw it. Times are epoch seconds, sizes bytes.
+
+    Commitments are HMAC-SHA-256 in hex over the clear bytes under the verdict's salt; `head` is the start of
+    the masked response body. `error` is a stable code (`upstream.unreachable`, `masking.withheld`, ...).
+    """
+
+    id: UUID
+    kind: OutcomeKind
+    ended_at: float
+    started_at: float | None = None
+    status: int | None = None
+    aws_request_id: str = ""
+    error: str = ""
+    bytes_up: int = 0
+    bytes_down: int = 0
+    bytes_scanned: int = 0
+    bytes_unscanned: int = 0
+    masked_by_type: dict[str, int] = {}
+    masked_by_rule: dict[str, int] = {}
+    request_commitment: str = ""
+    response_commitment: str = ""
+    content_type: str = ""
+    head: bytes = b""
+    head_is_whole: bool = True
+
+
+class OutcomeBatch(Message):
+    boot: UUID
+    items: tuple[Outcome, ...]
+
+
+class OutcomeReceipt(Message):
+    """Ids the control plane has stored: only these may leave the journal."""
+
+    stored: tuple[UUID, ...]
+
+
+class JournalStatement(Message):
+    """What an edge's journal says of an earlier boot: ids whose first byte may have left, with no outcome."""
+
+    boot: UUID
+    sending: tuple[UUID, ...]
+
+
+class BootRequest(Message):
+    """Sent once at start, before any admission. All earlier boots of this edge are fenced by it."""
+
+    boot: UUID
+    version: str
+    statements: tuple[JournalStatement, ...] = ()
+
+
+class BootAnswer(Message):
+    feed_seconds: float
+    hold_seconds: float
+
+
+class HoldEnd(Message):
+    """A held client got its pending answer or went away; the request ends as not sent."""
+
+    id: UUID
+    client_is_gone: bool
+
+
+class Refusal(Message):
+    """Input refused at the edge before any admission: counted, never a tenant's event."""
+
+    source: str
+    code: str
+    count: int
+
+
+class FeedRequest(Message):
+    """Every ~250 ms: which calls are held, which holds ended, where in each tenant's ledger the edge is."""
+
+    boot: UUID
+    cursor: dict[str, int] = {}
+    held: tuple[UUID, ...] = ()
+    ended: tuple[HoldEnd, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Notice(Message):
+    """Something an edge must act on: a revoked key, a new revision, a suspended principal."""
+
+    kind: str
+    subject: UUID
+
+
+class FeedAnswer(Message):
+    """Resolutions for held ids, notices past the cursor, and whether this edge may still admit."""
+
+    cursor: dict[str, int]
+    resolutions: tuple[Verdict, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    is_revoked: bool = False
+
+
+class Enrolment(Message):
+    """One-time token and the edge's own Ed25519 public key (raw, 32 bytes)."""
+
+    token: str
+    name: str
+    public_key: bytes
+
+
+class EnrolmentAnswer(Message):
+    edge_id: UUID
+
+
+def edge_string_to_sign(*, method: str, path: str, date: str, body_sha256: str) -> bytes:
+    """What an edge signs with its Ed25519 key for each call to the control plane (`date` is epoch seconds)."""
+    return "\n".join(("HOOPWEB-EDGE-1", method, path, date, body_sha256)).encode()

@@ -1,0 +1,19 @@
+"""The Celery application. Beat's schedule is here, the tasks beside their rooms."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoopweb.settings")
+app = Celery("hoopweb")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["gateway.tenants", "gateway.requests", "approvals", "audit"])
+app.conf.beat_schedule = {
+    # The outbox is published after each commit; this finds what a crash or a lost broker left behind.
+    "publish-outbox": {"task": "gateway.requests.tasks.sweep_outbox", "schedule": 5.0},
+    "expire-approvals": {"task": "gateway.requests.tasks.expire_approvals", "schedule": 5.0},
+    "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 15.0},
+    "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},
+}
