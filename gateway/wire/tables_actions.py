@@ -1,0 +1,105 @@
+"""Build time: operations to IAM actions with their access class, from IAM's reference and the reviewed map.
+
+What parameters add at run time is `gateway.wire.aws.actions`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.terms import AccessClass
+from gateway.wire.tables import IamTable
+
+REVIEW = Path(__file__).parent / "aws" / "actions.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """The actions of one operation; `is_mapped` is false when only the conservative default could be given."""
+
+    actions: tuple[tuple[str, AccessClass], ...]
+    is_mapped: bool
+    is_reviewed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionReview:
+    """The reviewed file `aws/actions.toml`, as read."""
+
+    prefixes: Mapping[str, str]
+    by_method: frozenset[str]
+    credential: frozenset[str]
+    actions: Mapping[str, Mapping[str, list[str]]]
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the reviewed file; raises tomllib.TOMLDecodeError or KeyError when it is not whole."""
+        data = tomllib.loads(REVIEW.read_text())
+        return cls(
+            prefixes=data["prefixes"],
+            by_method=frozenset(data["by_method"]["services"]),
+            credential=frozenset(data["credential"]["operations"]),
+            actions=data["actions"],
+        )
+
+    def prefix_of(self, service: str, signing_name: str, iam: IamTable) -> str:
+        """The IAM prefix of a service model."""
+        reviewed = self.prefixes.get(service)
+        if reviewed is not None:
+            return reviewed
+        return signing_name if signing_name in iam.actions or service not in iam.actions else service
+
+    def actions_of(self, service: str, prefix: str, operation: str, method: str, iam: IamTable) -> Mapped:
+        """The IAM actions one operation performs, each with its access class."""
+        reviewed = self.actions.get(service, {}).get(operation)
+        names = reviewed or self._default_names(service, prefix, operation, method, iam)
+        if names is None:
+            return Mapped(actions=_unmapped(f"{prefix}:{operation}"), is_mapped=False, is_reviewed=False)
+        mints = f"{service}.{operation}" in self.credential
+        classes = tuple((name, AccessClass.CREDENTIAL if mints else access_of(name, iam)) for name in names)
+        return Mapped(actions=classes, is_mapped=True, is_reviewed=reviewed is not None)
+
+    def _default_names(
+        self, service: str, prefix: str, operation: str, method: str, iam: IamTable
+    ) -> list[str] | None:
+        if service in self.by_method:
+            return [f"{prefix}:{method}"]
+        lowered = {name.lower(): name for name in iam.actions.get(prefix, {})}
+        if operation.lower() in lowered:
+            return [f"{prefix}:{lowered[operation.lower()]}"]
+        return [f"{prefix}:{operation}"] if f"{service}.{operation}" in self.credential else None
+
+
+def _unmapped(name: str) -> tuple[tuple[str, AccessClass], ...]:
+    # Two entries, so that a rule on either class fires: nobody has said what this operation may not do.
+    return ((name, AccessClass.WRITE), (name, AccessClass.PERMISSIONS))
+
+
+def access_of(action: str, iam: IamTable) -> AccessClass:
+    """The class of one action by its full name; an action IAM's reference lacks is Permissions management."""
+    prefix, _, name = action.partition(":")
+    return iam.actions.get(prefix, {}).get(name, AccessClass.PERMISSIONS)
+
+
+def iam_table(data: Mapping[str, Mapping[str, Any]]) -> IamTable:
+    """Every action IAM documents, with one class each."""
+    return IamTable(
+        actions={
+            prefix: {entry["name"]: _class_of(entry["name"], entry["accessLevel"]) for entry in actions.values()}
+            for prefix, actions in data.items()
+        }
+    )
+
+
+def _class_of(name: str, level: str) -> AccessClass:
+    """One class for IAM's level. "Tagging, Write" is tagging only where the name says so: CreateChannel has it too."""
+    levels = {part.strip() for part in level.split(",")}
+    if AccessClass.PERMISSIONS in levels:
+        return AccessClass.PERMISSIONS
+    if AccessClass.TAGGING in levels:
+        return AccessClass.TAGGING if "tag" in name.lower() else AccessClass.WRITE
+    return AccessClass(level)
