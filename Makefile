@@ -1,0 +1,67 @@
+# Everything one does with hoopweb. `make` alone lists it.
+PYTHON := .venv/bin/python
+# More for pytest, for instance: make test ARGS="tests/house -x"
+ARGS ?=
+
+.PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || \
+	 sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1   \2/p' Makefile
+
+run: ## start hoopweb with a demo tenant, play the demo, stay up until Ctrl-C
+	@./bootstrap.sh demo
+	@exec $(PYTHON) -m hoopweb.stack up --story --with-parent
+
+demo: ## the same, then stop; the exit status says whether all went as told
+	@./bootstrap.sh demo
+	@exec $(PYTHON) -m hoopweb.stack demo --with-parent
+
+test: ## all tests, with everything they need (free ports, own state)
+	@./bootstrap.sh dev
+	@./bootstrap.sh packages
+	@$(PYTHON) -m pytest $(ARGS)
+
+test-all: ## and the long ones: property, crash and soak runs
+	@./bootstrap.sh dev
+	@./bootstrap.sh packages
+	@$(PYTHON) -m pytest -m "long or not long" $(ARGS)
+
+check: lint types contracts test ## lint, types, import contracts, tests: what must be green
+
+lint:
+	@./bootstrap.sh dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types:
+	@./bootstrap.sh dev
+	@.venv/bin/mypy
+
+contracts:
+	@./bootstrap.sh dev
+	@.venv/bin/lint-imports
+
+bench: ## measure what hoopweb adds to a call
+	@./bootstrap.sh dev
+	@$(PYTHON) -m bench $(ARGS)
+
+quality: ## measure what masking finds and misses
+	@./bootstrap.sh dev
+	@$(PYTHON) -m bench.quality $(ARGS)
+
+figures: ## figures of the code: sizes, comments, tests
+	@./bootstrap.sh dev
+	@$(PYTHON) -m tests.house.figures
+
+clean: ## remove the state in var/ and all caches (keeps .venv)
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m hoopweb.stack clean; fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+
+lock: ## resolve requirements*.in to exact pins again
+	@./bootstrap.sh dev
+	@for set in requirements requirements-demo requirements-dev; do \
+	    .tools/uv-bootstrap/bin/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	        --no-emit-index-url --no-emit-find-links $$set.in -o $$set.txt || exit 1; done

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Brings a fresh checkout to a working environment: uv, .venv, pinned packages, compiled tables.
+# `make` calls it; a second call costs a fraction of a second. Needs python3.11 with pip, and nothing of root's.
+#
+#   ./bootstrap.sh demo       what `make run` and `make demo` need
+#   ./bootstrap.sh dev        and what the tests and checks need
+#   ./bootstrap.sh packages   Debian packages of the browser tests (installs them as root, names them otherwise)
+set -eu
+cd "$(dirname "$0")"
+
+UV_VERSION=0.13.9
+UV=.tools/uv-bootstrap/bin/uv
+PYTHON=.venv/bin/python
+
+fail() {
+    printf 'hoopweb: %s\n  -> %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+# Networks fail for a moment; a download is tried three times before it is called broken.
+try() {
+    "$@" && return
+    for pause in 2 5; do
+        printf 'failed, trying again in %s s: %s\n' "$pause" "$*" >&2
+        sleep "$pause"
+        "$@" && return
+    done
+    return 1
+}
+
+install_uv() {
+    [ -x "$UV" ] && return
+    base=${HOOPWEB_PYTHON:-python3.11}
+    command -v "$base" >/dev/null || fail "There is no $base." \
+        "apt-get install python3.11, or name one: HOOPWEB_PYTHON=/path/to/python3.11 make run"
+    "$base" -m pip --version >/dev/null 2>&1 || fail "$base has no pip." "apt-get install python3-pip"
+    echo "Installing uv ..."
+    mkdir -p .tools
+    rm -rf .tools/uv-bootstrap.new
+    # --target: Debian refuses a plain `pip install` into its own Python.
+    try "$base" -m pip install --quiet --disable-pip-version-check --target .tools/uv-bootstrap.new "uv==$UV_VERSION" ||
+        fail "uv could not be downloaded." "Check the network (or PIP_INDEX_URL, PIP_PROXY) and run make again."
+    rm -rf .tools/uv-bootstrap
+    mv .tools/uv-bootstrap.new .tools/uv-bootstrap
+}
+
+make_venv() {
+    "$PYTHON" -c '' 2>/dev/null && return
+    echo "Making .venv ..."
+    "$UV" venv --quiet --clear --python "${HOOPWEB_PYTHON:-python3.11}" .venv
+}
+
+# The stamp is the lock it was installed from: equal files, nothing to do.
+install_set() {
+    cmp -s "$1" ".venv/installed-$1" && return
+    echo "Installing packages from $1 ..."
+    try env VIRTUAL_ENV=.venv "$UV" pip install --quiet --requirements "$1" ||
+        fail "Packages could not be installed." "Check the network (or UV_INDEX_URL) and run make again; what is there is kept."
+    cp "$1" ".venv/installed-$1"
+}
+
+compile_tables() {
+    "$PYTHON" -m gateway.wire.tables_compiler gateway/wire/tables
+}
+
+install_debian_packages() {
+    command -v chromium >/dev/null && return
+    [ "$(id -u)" = 0 ] || fail "The browser tests need chromium." "sudo apt-get install chromium"
+    command -v apt-get >/dev/null || fail "The browser tests need chromium." "Install it and put it on PATH."
+    echo "Installing chromium ..."
+    try apt-get -qq update && try env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >/dev/null ||
+        fail "chromium could not be installed." "Check the network and /etc/apt, and run make again."
+}
+
+case "${1:-}" in
+    demo | dev)
+        install_uv
+        make_venv
+        # The development lock holds everything of the demo's, at the same versions.
+        [ "$1" = demo ] && cmp -s requirements-dev.txt .venv/installed-requirements-dev.txt ||
+            install_set "requirements-$1.txt"
+        compile_tables
+        ;;
+    packages) install_debian_packages ;;
+    *) fail "Usage: ./bootstrap.sh demo|dev|packages" "Or simply: make run" ;;
+esac
