@@ -1,0 +1,175 @@
+"""What a role session may do at most: the inline policy and managed policies given to AssumeRole.
+
+Pure. A session policy only ever narrows the role: what it allows still needs the role's own permission.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from gateway.connections.problems import SessionPolicyTooLarge
+from gateway.terms import AccessClass
+
+# STS refuses more plain text than this, inline and managed ARNs together.
+LARGEST_PLAINTEXT = 2048
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+# Reads that AWS's ReadOnlyAccess leaves out on purpose: our own policy decides who may make them.
+_FURTHER_READS = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "ssm:GetParameter*")
+# A read of an encrypted object decrypts behind the service; a direct kms:Decrypt is a Write and another pool's.
+_THROUGH_SERVICES = {"StringLike": {"kms:ViaService": "*.amazonaws.com"}}
+
+# Requests of these carry us-east-1 wherever they concern the whole account.
+_GLOBAL_ACTIONS = (
+    "iam:*",
+    "sts:*",
+    "organizations:*",
+    "account:*",
+    "route53:*",
+    "route53domains:*",
+    "cloudfront:*",
+    "globalaccelerator:*",
+    "networkmanager:*",
+    "waf:*",
+    "shield:*",
+    "support:*",
+    "health:*",
+    "budgets:*",
+    "ce:*",
+    "s3:ListAllMyBuckets",
+    "ec2:DescribeRegions",
+)
+
+# Things of no account or of AWS's own, which every account uses: managed policies, public parameters, images.
+_OWNED_BY_AWS = (
+    "arn:aws:iam::aws:policy/*",
+    "arn:aws:ssm:*::parameter/aws/*",
+    "arn:aws:ssm:*::document/*",
+    "arn:aws:ec2:*::image/*",
+)
+
+# What changes who may do what. IAM allows no wildcard before the colon, so the resource policies are named.
+PERMISSIONS_ACTIONS = (
+    "iam:*",
+    "sts:*",
+    "organizations:*",
+    "account:*",
+    "sso:*",
+    "ram:*",
+    "kms:*Grant",
+    "kms:PutKeyPolicy",
+    "s3:*Policy",
+    "s3:Put*Acl",
+    "s3:*AccessGrant*",
+    "s3:*PublicAccessBlock",
+    "s3:*OwnershipControls",
+    "s3:Bypass*",
+    "lambda:*Permission",
+    "lambda:*ResourcePolicy",
+    "ec2:*Permission*",
+    "ec2:*ResourcePolicy",
+    "ec2:*BlockPublicAccess",
+    "ec2:*SnapshotAttribute",
+    "secretsmanager:*Policy",
+    "dynamodb:*ResourcePolicy",
+    "ssm:*ResourcePolicy",
+    "ssm:*Permission",
+    "sqs:*Permission",
+    "sns:*Permission",
+    "ecr:*RepositoryPolicy",
+    "ecr:*RegistryPolicy",
+    "logs:*ResourcePolicy",
+    "events:*Permission",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPolicy:
+    """What to pass to AssumeRole as `Policy` and `PolicyArns`."""
+
+    policy_json: str
+    policy_arns: tuple[str, ...] = ()
+
+
+def for_class(access: AccessClass, *, account: str, regions: Sequence[str]) -> SessionPolicy:
+    """Return the ceiling of one access class: a Read pool can only read, a Write pool cannot change permissions."""
+    match access:
+        case AccessClass.LIST | AccessClass.READ:
+            return _policy(_reads(), account, regions, managed=(READ_ONLY,))
+        case AccessClass.WRITE | AccessClass.TAGGING:
+            return _policy(_writes(account), account, regions)
+        case AccessClass.PERMISSIONS | AccessClass.CREDENTIAL:
+            return _policy([_allow("*")], account, regions)
+    assert_never(access)
+
+
+def for_call(actions: Sequence[str], arns: Sequence[str], *, account: str, regions: Sequence[str]) -> SessionPolicy:
+    """Return the ceiling of one approved call: its actions on its ARNs; raises SessionPolicyTooLarge.
+
+    No ARN at all means an action that names no resource, which IAM spells `*`.
+    """
+    if not actions:
+        raise ValueError("an approved call has at least one action")
+    own = _allow(*sorted(set(actions)), on=[_literal(arn) for arn in dict.fromkeys(arns)] or ["*"])
+    keys = _allow("kms:Decrypt", "kms:GenerateDataKey*", on=[f"arn:aws:kms:*:{account}:key/*"])
+    return _policy([own, keys | {"Condition": _THROUGH_SERVICES}], account, regions)
+
+
+def _literal(arn: str) -> str:
+    # A `$` from a client's own key name must not become a policy variable. `*` and `?` match themselves, and
+    # stand in ARNs for what the call does not name (a new instance's id).
+    return arn.replace("$", "${$}")
+
+
+def _allow(*actions: str, on: Sequence[str] = ("*",)) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(on)}
+
+
+def _reads() -> list[dict[str, Any]]:
+    return [_allow(*_FURTHER_READS), _allow("kms:Decrypt") | {"Condition": _THROUGH_SERVICES}]
+
+
+def _writes(account: str) -> list[dict[str, Any]]:
+    return [
+        {"Effect": "Allow", "NotAction": list(PERMISSIONS_ACTIONS), "Resource": "*"},
+        # Creating a function or an instance passes a role; policy decides on that as an action of its own.
+        _allow("iam:PassRole", "iam:CreateServiceLinkedRole", on=[f"arn:aws:iam::{account}:role/*"]),
+        # Volumes and databases under a customer's key: only AWS's services themselves receive the grant.
+        _allow("kms:CreateGrant") | {"Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}}},
+    ]
+
+
+def _walls(account: str, regions: Sequence[str]) -> list[dict[str, Any]]:
+    """Deny other accounts and regions, whatever the statements before them allow."""
+    return [
+        {
+            "Effect": "Deny",
+            "Action": "*",
+            "NotResource": list(_OWNED_BY_AWS),
+            # A negated condition holds where its key is absent; without Null every call that names no resource
+            # (ListBuckets) would be denied.
+            "Condition": {
+                "Null": {"aws:ResourceAccount": "false"},
+                "StringNotEquals": {"aws:ResourceAccount": account},
+            },
+        },
+        {
+            "Effect": "Deny",
+            "NotAction": list(_GLOBAL_ACTIONS),
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:RequestedRegion": list(regions)}},
+        },
+    ]
+
+
+def _policy(
+    statements: list[dict[str, Any]], account: str, regions: Sequence[str], *, managed: tuple[str, ...] = ()
+) -> SessionPolicy:
+    document = {"Version": "2012-10-17", "Statement": statements + _walls(account, regions)}
+    text = json.dumps(document, separators=(",", ":"))
+    if len(text) + sum(map(len, managed)) > LARGEST_PLAINTEXT:
+        raise SessionPolicyTooLarge(f"{len(text)} characters of {LARGEST_PLAINTEXT}")
+    return SessionPolicy(policy_json=text, policy_arns=managed)
