@@ -109,7 +109,8 @@ class BodyForm(StrEnum):
 class MaskPlan(Message):
     """How to mask one response. Paths use wire names; an XML path starts below the result wrapper.
 
-    `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types.
+    `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
+    `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones.
     `s3_errors` selects S3's XML error shape. `reads_range` is true for ranged reads, which cannot be masked.
     """
 
@@ -119,6 +120,7 @@ class MaskPlan(Message):
     header_paths: tuple[MaskPath, ...] = ()
     error_paths: tuple[MaskPath, ...] = ()
     clear: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
     is_clear: bool = False
     reads_range: bool = False
     s3_errors: bool = False
