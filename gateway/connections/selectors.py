@@ -12,7 +12,7 @@ from gateway.connections.sts import BaseKeys, RoleTarget
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
 
-SECRET_COLUMN = "connections_credential.sealed_secret"
+SECRET_COLUMN = "connections_credential.sealed_secret"  # noqa: S105 - the name of a column
 
 
 def connections(tenant: Tenant) -> QuerySet[Connection]:
