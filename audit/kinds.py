@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     APPROVAL_REFUSED = "approval.refused"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_USED = "approval.used"
+    APPROVAL_REVOKED = "approval.revoked"
     KEY_ISSUED = "key.issued"
     KEY_REVOKED = "key.revoked"
     API_KEY_ISSUED = "api_key.issued"
@@ -69,7 +70,7 @@ _CALL = _CALLER | {
     "prompt",
     "edge",
     "source",
-    "body_sha256",
+    "fingerprint",
     "code",
     "approval",
 }
@@ -86,14 +87,13 @@ _OUTCOME = frozenset(
         "request_commitment",
         "response_commitment",
         "was",
-        "service",
-        "operation",
     }
 )
 _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expires_at", "request", "voter", "vote"}) | {
     "reason",
     "key",
     "state",
+    "by",
 }
 _ADMIN = frozenset({"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result"})
 
@@ -118,8 +118,8 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.REQUEST_AMBIGUOUS,
                 EventKind.REQUEST_CORRECTED,
             ),
-            _OUTCOME,
-            frozenset(),
+            _OUTCOME | _CALL,
+            frozenset({"resources", "source", "reason"}),
         ),
         (
             (EventKind.PROMPT_RECORDED,),
@@ -135,6 +135,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.APPROVAL_REFUSED,
                 EventKind.APPROVAL_EXPIRED,
                 EventKind.APPROVAL_USED,
+                EventKind.APPROVAL_REVOKED,
             ),
             _APPROVAL,
             frozenset({"reason"}),
