@@ -55,13 +55,13 @@ def describe(environ: Environ, *, now: datetime) -> dict[str, Any]:
 
 def _action(environ: Environ) -> str:
     """Return the Action of a query call, from the query string or from a form that is put back unread."""
-    in_query = parse_qs(environ.get("QUERY_STRING", "")).get("Action")
+    in_query = parse_qs(str(environ.get("QUERY_STRING", ""))).get("Action")
     if in_query:
         return in_query[0]
     length = environ.get("CONTENT_LENGTH") or "0"
     is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
     if not is_form or not length.isdecimal() or int(length) > LARGEST_FORM_BYTES:
         return ""
-    body = environ["wsgi.input"].read(int(length))
+    body: bytes = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = io.BytesIO(body)
     return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]

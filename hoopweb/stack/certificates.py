@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -21,7 +22,13 @@ LIFETIME = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 NAMES = (
     x509.DNSName("localhost"),
-    x509.DNSName("*.localhost"),  # virtual-hosted buckets and host prefixes
+    # Virtual-hosted buckets and host prefixes. OpenSSL refuses a wildcard right under a top-level name, other
+    # libraries take it; the demo's own buckets and account are therefore spelled out as well.
+    x509.DNSName("*.localhost"),
+    x509.DNSName("*.s3.localhost"),
+    x509.DNSName("acme-reports.localhost"),
+    x509.DNSName("acme-scratch.localhost"),
+    x509.DNSName("123456789012.localhost"),
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     x509.IPAddress(ipaddress.ip_address("::1")),
 )
@@ -50,7 +57,7 @@ def _is_fresh(files: Certificates, now: datetime) -> bool:
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
         key = serialization.load_pem_private_key(files.key.read_bytes(), password=None)
         certificate.verify_directly_issued_by(authority)
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError, InvalidSignature):
         return False
     return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc - now > RENEW_BEFORE
 

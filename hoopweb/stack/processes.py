@@ -87,7 +87,7 @@ def _web(plan: Plan) -> Process:
     return Process(
         name="web",
         program=lambda: program,
-        is_ready=checks.http_answers(plan.web_port, "/-/ready"),
+        is_ready=checks.http_answers(plan.web_port, "/healthz"),
         after=("bootstrap",),
     )
 
@@ -97,7 +97,7 @@ def _web_edge(plan: Plan) -> Process:
     return Process(
         name="web-edge",
         program=lambda: program,
-        is_ready=checks.http_answers(plan.web_edge_port, "/-/ready"),
+        is_ready=checks.http_answers(plan.web_edge_port, "/healthz"),
         after=("bootstrap",),
     )
 

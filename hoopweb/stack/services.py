@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hoopweb.stack import postgres
 from hoopweb.stack.account import Account, may_traverse, private_folder, root_folder, service_account
 from hoopweb.stack.child import Child, Program, start
 from hoopweb.stack.embedded import programs, service_home
-from hoopweb.stack.postgres import Passwords, Postgres
+from hoopweb.stack.postgres import APP, DATABASE, LONGEST_SOCKET_FOLDER, OWNER, PORT, STOP_SIGNAL, Passwords, Postgres
 from hoopweb.stack.problems import StartFailed
 from hoopweb.stack.state import State
 from hoopweb.stack.valkey import Valkey
@@ -33,14 +32,14 @@ class Services:
     valkey: Valkey
     passwords: Passwords
 
-    def environment(self, *, role: str = postgres.APP) -> dict[str, str]:
+    def environment(self, *, role: str = APP) -> dict[str, str]:
         """Return the variables `hoopweb.settings` reads to reach them as one database role."""
-        password = {postgres.APP: self.passwords.app, postgres.OWNER: self.passwords.owner}[role]
+        password = {APP: self.passwords.app, OWNER: self.passwords.owner}[role]
         return {
             "HOOPWEB_STATE": str(self.state.root),
             "HOOPWEB_DB_HOST": str(self.postgres.socket_folder),
-            "HOOPWEB_DB_PORT": str(postgres.PORT),
-            "HOOPWEB_DB_NAME": postgres.DATABASE,
+            "HOOPWEB_DB_PORT": str(PORT),
+            "HOOPWEB_DB_NAME": DATABASE,
             "HOOPWEB_DB_USER": role,
             "HOOPWEB_DB_PASSWORD": password,
             "HOOPWEB_REDIS_URL": self.valkey.url,
@@ -55,7 +54,7 @@ class Services:
             directory=self.postgres.home,
             log=self.state.folder("log") / "postgres.log",
             account=self.postgres.account,
-            stop_signal=postgres.STOP_SIGNAL,
+            stop_signal=STOP_SIGNAL,
         )
 
     def valkey_program(self) -> Program:
@@ -93,7 +92,7 @@ def services(
 def _home(state: State, account: Account | None) -> Path:
     """The state folder where the account can reach it and a socket's name fits; else a folder of our own elsewhere."""
     home = state.root / "postgres"
-    fits = len(os.fsencode(home / "socket")) <= postgres.LONGEST_SOCKET_FOLDER
+    fits = len(os.fsencode(home / "socket")) <= LONGEST_SOCKET_FOLDER
     if account is None:
         return home if fits else _short_home(state)
     if fits and may_traverse(state.root, account):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,9 @@ class Valkey:
     def is_ready(self) -> bool:
         """Ping with the password, so that another program's server on this port is not taken for ours."""
         try:
-            with redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2) as client:
+            # No retries: the library's own, with its pauses, would outlast the start itself.
+            once = Retry(NoBackoff(), 0)
+            with redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2, retry=once) as client:
                 return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError, redis.ResponseError):
             return False

@@ -8,6 +8,8 @@ import stat
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from hoopweb.stack import postgres
 from hoopweb.stack.services import Services
@@ -60,7 +62,7 @@ def test_as_root_the_server_runs_under_an_unprivileged_account(services: Service
 
 def test_valkey_asks_for_its_password(services: Services) -> None:
     with (
-        redis.Redis(port=services.valkey.port) as stranger,
+        redis.Redis(port=services.valkey.port, retry=Retry(NoBackoff(), 0)) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
         stranger.ping()

@@ -1,0 +1,103 @@
+"""The demo's certificate: good for this machine, for a year, and for nothing else."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import stat
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from hoopweb.stack.certificates import LIFETIME, RENEW_BEFORE, Certificates, ensure
+
+NOW = datetime.now(UTC)
+
+
+def _handshake(files: Certificates, name: str) -> None:
+    """Serve one TLS connection with the certificate and connect to it as a client that trusts the authority."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files.certificate, files.key)
+    client = ssl.create_default_context(cafile=str(files.authority))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT  # the default of later Pythons
+    ours, theirs = socket.socketpair()
+    answering = threading.Thread(target=_answer, args=(server, theirs))
+    answering.start()
+    try:
+        with client.wrap_socket(ours, server_hostname=name) as connection:
+            assert connection.recv(2) == b"ok"
+    finally:
+        ours.close()
+        answering.join()
+
+
+def _answer(context: ssl.SSLContext, connection: socket.socket) -> None:
+    with connection:
+        try:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.sendall(b"ok")
+        except (ssl.SSLError, OSError):
+            return  # the client's own refusal is what the test looks at
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "acme-reports.localhost", "any.s3.localhost", "::1"])
+def test_clients_trust_it_for_this_machine(tmp_path: Path, name: str) -> None:
+    _handshake(ensure(tmp_path, now=NOW), name)
+
+
+@pytest.mark.parametrize("name", ["example.com", "s3.amazonaws.com", "localhost.example.com", "10.0.0.1"])
+def test_clients_refuse_it_for_any_other(tmp_path: Path, name: str) -> None:
+    files = ensure(tmp_path, now=NOW)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _handshake(files, name)
+
+
+def test_the_authority_may_speak_for_no_other_host(tmp_path: Path) -> None:
+    authority = x509.load_pem_x509_certificate(ensure(tmp_path, now=NOW).authority.read_bytes())
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints)
+    assert constraints.critical
+    permitted = {str(name.value) for name in constraints.value.permitted_subtrees or ()}
+    assert permitted == {"localhost", "127.0.0.0/8", "::1/128"}
+
+
+def test_the_authoritys_key_is_kept_nowhere(tmp_path: Path) -> None:
+    ensure(tmp_path, now=NOW)
+    assert {path.name for path in tmp_path.iterdir()} == {"ca.pem", "edge.pem", "edge-key.pem"}
+    assert "PRIVATE" not in (tmp_path / "ca.pem").read_text()
+
+
+def test_the_key_is_its_owners_alone(tmp_path: Path) -> None:
+    assert stat.S_IMODE(ensure(tmp_path, now=NOW).key.stat().st_mode) == 0o600
+
+
+def test_a_second_start_keeps_it(tmp_path: Path) -> None:
+    before = ensure(tmp_path, now=NOW).certificate.read_bytes()
+    assert ensure(tmp_path, now=NOW).certificate.read_bytes() == before
+
+
+def test_it_is_renewed_before_it_ends(tmp_path: Path) -> None:
+    before = ensure(tmp_path, now=NOW).certificate.read_bytes()
+    almost = NOW + LIFETIME - RENEW_BEFORE
+    assert ensure(tmp_path, now=almost - timedelta(days=1)).certificate.read_bytes() == before
+    assert ensure(tmp_path, now=almost + timedelta(days=1)).certificate.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "edge.pem", "edge-key.pem"])
+@pytest.mark.parametrize("damage", ["removed", "cut short", "another's"])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, name: str, damage: str) -> None:
+    files = ensure(tmp_path, now=NOW)
+    (tmp_path / "other").mkdir()
+    other = ensure(tmp_path / "other", now=NOW).certificate.with_name(name).read_bytes()
+    broken = tmp_path / name
+    match damage:
+        case "removed":
+            broken.unlink()
+        case "cut short":
+            broken.write_bytes(broken.read_bytes()[:60])
+        case _:
+            broken.write_bytes(other)
+    _handshake(ensure(tmp_path, now=NOW), "localhost")
+    assert files.key.exists()

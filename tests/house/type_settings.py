@@ -1,0 +1,15 @@
+"""The product's settings as mypy's Django plugin loads them, which needs models but no service.
+
+Nothing runs on these; `make types` alone reads them.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HOOPWEB_DB_HOST", "nowhere")
+os.environ.setdefault("HOOPWEB_SECRET_KEY_FILE", __file__)
+
+from hoopweb import settings as product
+
+globals().update({name: value for name, value in vars(product).items() if name.isupper()})
