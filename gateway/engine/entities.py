@@ -1,0 +1,209 @@
+"""A Question's values as Cedar's: principal, actions, resources and the closed context.
+
+The types these must have are in `gateway.engine.schema`; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gateway.engine import catalogue
+from gateway.terms import Action, Candidate, LinkLevel, Principal, PrincipalKind, Question, Resource
+
+# Past either bound the call is refused where a rule would read its parameters: a rule must never see half of them.
+MOST_PARAMETERS = 10_000
+LARGEST_PARAMETERS = 1024 * 1024
+_DEEPEST = 64
+
+_PRINCIPAL_TYPES = {
+    PrincipalKind.PERSON: "Hoopweb::Person",
+    PrincipalKind.SERVICE_ACCOUNT: "Hoopweb::ServiceAccount",
+    PrincipalKind.SYSTEM: "Hoopweb::System",
+}
+# So that rules can say `context.link.rank >= 3`.
+LINK_RANKS = {LinkLevel.BOUND: 4, LinkLevel.CONVERSATION: 3, LinkLevel.DECLARED: 2, LinkLevel.PERSON: 1}
+_INPUT = {"type": "Hoopweb::Input", "id": "input"}
+
+
+class TooManyParameters(ValueError):
+    """The call's parameters pass what rules can be asked to look at."""
+
+
+Uid = dict[str, str]
+
+
+def principal_uid(principal: Principal) -> Uid:
+    return {"type": _PRINCIPAL_TYPES[principal.kind], "id": str(principal.id)}
+
+
+def action_uid(action: str) -> Uid:
+    return {"type": "Action", "id": action}
+
+
+def resource_uid(resource: Resource) -> Uid:
+    return {"type": "Hoopweb::Resource", "id": resource.arn}
+
+
+def action_groups(action: Action, *, is_modelled: bool) -> tuple[str, ...]:
+    """The groups an action stands in: its class, its service, and the unmodelled class where that applies."""
+    groups = (catalogue.class_group(action.access), catalogue.service_group(action.name.partition(":")[0]))
+    return groups if is_modelled else (*groups, catalogue.UNMODELLED)
+
+
+def entities_json(
+    question: Question, candidate: Candidate, *, actions: Iterable[Action], resources: Iterable[Resource]
+) -> str:
+    """The entities of one batch. Ids travel as JSON values, never as Cedar source: no name can break out."""
+    return json.dumps(
+        [
+            _principal(question.principal),
+            *(_action(action, is_modelled=candidate.operation.is_modelled) for action in actions),
+            *(_resource(resource) for resource in resources),
+        ]
+    )
+
+
+def input_json(candidate: Candidate) -> str:
+    """The call's scalar parameters as the `context.input` entity; raises TooManyParameters."""
+    tags = {path: text for path, _, text in _bounded(candidate.parameters)}
+    return json.dumps([{"uid": _INPUT, "attrs": {}, "parents": [], "tags": tags}])
+
+
+def _principal(principal: Principal) -> dict[str, Any]:
+    return {
+        "uid": principal_uid(principal),
+        "attrs": {"label": principal.label},
+        "parents": [{"type": "Hoopweb::Group", "id": group} for group in principal.groups],
+    }
+
+
+def _action(action: Action, *, is_modelled: bool) -> dict[str, Any]:
+    groups = action_groups(action, is_modelled=is_modelled)
+    return {"uid": action_uid(action.name), "attrs": {}, "parents": [action_uid(group) for group in groups]}
+
+
+def _resource(resource: Resource) -> dict[str, Any]:
+    attributes = {
+        "arn": resource.arn,
+        "service": resource.service,
+        "account": resource.account,
+        "region": resource.region,
+    }
+    return {"uid": resource_uid(resource), "attrs": attributes, "parents": []}
+
+
+def context_json(question: Question, candidate: Candidate, *, with_parameters: bool) -> str:
+    """The closed context of one candidate; raises TooManyParameters when they are wanted and past the bounds."""
+    context = _of_call(candidate) | _of_asker(question)
+    parameters = _bounded(candidate.parameters) if with_parameters else ()
+    context["parameters"] = [f"{general}={text}" for _, general, text in parameters]
+    return json.dumps(context)
+
+
+def _of_call(candidate: Candidate) -> dict[str, Any]:
+    operation = candidate.operation
+    return {
+        "access": str(candidate.access),
+        "operation": f"{operation.service}:{operation.name}",
+        "service": operation.service,
+        "modelled": operation.is_modelled,
+        "delegated": candidate.is_delegated,
+        "effective": [action.name for action in candidate.effective],
+        "input": {"__entity": _INPUT},
+        "unknown_members": list(candidate.unknown_members),
+    }
+
+
+def _of_asker(question: Question) -> dict[str, Any]:
+    principal = question.principal
+    return {
+        "link": {"level": str(question.link), "rank": LINK_RANKS[question.link]},
+        "person": {"id": str(principal.id), "label": principal.label},
+        "groups": list(principal.groups),
+        "turn": "machine" if question.is_machine_turn else "human",
+        "connection": {
+            "id": str(question.connection_id),
+            "label": question.connection_label,
+            "account": question.account,
+            "region": question.region,
+        },
+        "source": question.source_address,
+        "hour": question.hour_utc,
+        "session": _session(question),
+        **_agent(principal),
+        **_source_ip(question.source_address),
+    }
+
+
+def _session(question: Question) -> dict[str, Any]:
+    counters = question.session
+    return {
+        "calls": counters.calls,
+        "distinct_resources": counters.distinct_resources,
+        "bytes_out": counters.bytes_out,
+        "deletes": counters.deletes,
+        "secrets_masked": counters.secrets_masked,
+        "taint": list(counters.taint),
+    }
+
+
+def _agent(principal: Principal) -> dict[str, Any]:
+    if principal.agent_id is None:
+        return {}
+    return {"agent": {"id": str(principal.agent_id), "label": principal.agent_label or ""}}
+
+
+def _source_ip(address: str) -> dict[str, Any]:
+    """The address as Cedar's ipaddr; left out when it is none, so that a rule has to say what follows from that."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return {}
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return {"source_ip": {"__extn": {"fn": "ip", "arg": str(mapped or parsed)}}}
+
+
+def _bounded(parameters: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    found: list[tuple[str, str, str]] = []
+    size = 0
+    for leaf in _leaves(parameters, "", "", 0):
+        found.append(leaf)
+        size += sum(map(len, leaf))
+        if len(found) > MOST_PARAMETERS or size > LARGEST_PARAMETERS:
+            raise TooManyParameters(f"more than {MOST_PARAMETERS} parameters or {LARGEST_PARAMETERS} characters")
+    return tuple(found)
+
+
+def _leaves(value: Any, path: str, general: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Scalars under `value` as (path with positions, path with `[]`, text), depth first.
+
+    `Tags[0].Key` addresses one element; `Tags[].Key` says "any of them". Null is absent, as it is on the wire.
+    """
+    if depth > _DEEPEST:
+        raise TooManyParameters(f"parameters nest deeper than {_DEEPEST}")
+    match value:
+        case Mapping():
+            for key, child in value.items():
+                dot = "." if path else ""
+                yield from _leaves(child, f"{path}{dot}{key}", f"{general}{dot}{key}", depth + 1)
+        case list() | tuple():
+            for place, child in enumerate(value):
+                yield from _leaves(child, f"{path}[{place}]", f"{general}[]", depth + 1)
+        case None:
+            return
+        case _:
+            yield path, general, _text(value)
+
+
+def _text(scalar: Any) -> str:
+    """JSON's spelling of a scalar, strings as they are; bytes only say that there are some."""
+    match scalar:
+        case bool():
+            return "true" if scalar else "false"
+        case bytes() | bytearray() | memoryview():
+            return "(bytes)"
+        case _:
+            return str(scalar)
