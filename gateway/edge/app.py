@@ -23,6 +23,7 @@ from gateway.edge.refusals import Refusals
 from gateway.edge.settings import EdgeSettings
 from gateway.edge.upstream import Pool
 from gateway.edge.walk import Walk
+from gateway.masking.content import default_scanner
 
 log = structlog.get_logger("edge")
 
@@ -61,7 +62,8 @@ class Edge:
         forwarding = Forwarding(
             pool=self._pool,
             journal=self._journal,
-            budget=self._budget,
+            # Apart from the requests' budget: calls that hold one body must not wait for each other's other one.
+            budget=Budget(settings.buffer_bytes),
             report=self._control.report,
             upstream_seconds=settings.upstream_seconds,
         )
@@ -91,6 +93,8 @@ class Edge:
         if settings.listen_plain is not None:
             self.ports["plain"] = await self._aws.listen(settings.listen_plain, tls=None)
         log.info("listening", **self.ports)
+        # Compiling the detectors takes a while: before the first answer, and off the loop.
+        await asyncio.to_thread(default_scanner().load)
         await self._control.start(name=settings.name, token=settings.enrol_token)
 
     async def run(self) -> None:

@@ -57,7 +57,8 @@ SHIP_PAUSE_SECONDS = 0.5
 # An outcome the control plane did not take (not yet known to it) is offered again after so long.
 OFFER_AGAIN_SECONDS = 2.0
 
-_FENCED = "edge.boot_fenced"
+# What the control plane says to an edge that may not go on; both end the process.
+_ENDING = {"edge.boot_fenced": "this boot was fenced by a later one", "edge.refused": "this edge is not known any more"}
 
 
 class EdgeEnded(Exception):
@@ -324,8 +325,8 @@ class Control:
     # -- end
 
     def _end_if_told(self, error: Exception) -> None:
-        if isinstance(error, Rejected) and error.status == 409 and error.code == _FENCED:
-            self._end("this boot was fenced by a later one")
+        if isinstance(error, Rejected) and error.code in _ENDING:
+            self._end(_ENDING[error.code])
 
     def _end(self, reason: str) -> None:
         if not self._ended.done():

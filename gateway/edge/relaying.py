@@ -6,13 +6,20 @@ What is masked is `gateway.masking`'s; what a failure here means for the outcome
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 from gateway.edge import http1, problems
 from gateway.edge.budget import Lease
 from gateway.edge.server import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import AnswerHead, Lost, UpstreamConnection
-from gateway.wire.contract import MaskPlan
+from gateway.masking.masker import BodyMasker, End, Withheld, open_body
+from gateway.wire.contract import LARGEST_SCANNED_BODY, MaskPlan
+
+# Scanning this much takes about a millisecond; more would keep every other connection waiting, so a thread does it.
+SCANNED_IN_LOOP_BYTES = 32 * 1024
+
+Part = TypeVar("Part", bytes, End)
 
 
 class Relay:
@@ -28,18 +35,71 @@ class Relay:
         self._silence = silence
 
     async def run(self, head: AnswerHead, plan: MaskPlan) -> None:
-        await self._exchange.start(
-            status=head.status, headers=http1.end_to_end(head.headers), length=head.content_length
-        )
-        while chunk := await self._next_chunk():
-            self._tally.came_down(chunk)
-            self._tally.showed(chunk)
-            await self._exchange.write(chunk)
+        """Mask and answer. Nothing is written to the client before it is known that it may be."""
+        masker = open_body(head.status, head.headers, plan, method=self._exchange.head.method)
+        if isinstance(masker, Withheld):
+            raise problems.ResponseWithheld(masker.reason.value)
+        if masker.headers is None:
+            await self._whole(masker, head)
+        else:
+            await self._stream(masker, masker.headers, head)
         await self._exchange.end()
+
+    async def _stream(self, masker: BodyMasker, headers: http1.Headers, head: AnswerHead) -> None:
+        await self._start(head, headers, head.content_length)
+        while chunk := await self._next_chunk():
+            await self._show(_allowed(masker.feed(chunk)))
+        end = _allowed(masker.finish())
+        self._note(end)
+        await self._show(end.body)
+
+    async def _whole(self, masker: BodyMasker, head: AnswerHead) -> None:
+        stated = min(head.content_length or 0, LARGEST_SCANNED_BODY)
+        await self._hold(stated)
+        size = 0
+        while chunk := await self._next_chunk():
+            size += len(chunk)
+            await self._hold(size - self._lease.size)
+            _allowed(masker.feed(chunk))
+        if size > SCANNED_IN_LOOP_BYTES:
+            end = _allowed(await asyncio.to_thread(masker.finish))
+        else:
+            end = _allowed(masker.finish())
+        self._note(end)
+        await self._start(head, end.headers, len(end.body))
+        await self._show(end.body)
+
+    async def _start(self, head: AnswerHead, headers: http1.Headers, length: int | None) -> None:
+        await self._exchange.start(status=head.status, headers=http1.end_to_end(headers), length=length)
+
+    async def _show(self, data: bytes) -> None:
+        self._tally.showed(data)
+        await self._exchange.write(data)
+
+    async def _hold(self, size: int) -> None:
+        """Take room for bytes that wait for the masker. The call has run, so `try again` would be the wrong answer."""
+        if size > 0:
+            try:
+                await self._lease.grow(size)
+            except problems.BuffersFull as error:
+                raise problems.ResponseWithheld("no room to mask it in") from error
 
     async def _next_chunk(self) -> bytes:
         try:
             async with asyncio.timeout(self._silence):
-                return await self._connection.body.read()
+                chunk = await self._connection.body.read()
         except (Lost, TimeoutError) as error:
             raise problems.OutcomeUnknown() from error
+        self._tally.came_down(chunk)
+        return chunk
+
+    def _note(self, end: End) -> None:
+        report = end.report
+        self._tally.masked(by_type=report.masked_by_type, by_rule=report.masked_by_rule)
+        self._tally.bytes_scanned, self._tally.bytes_unscanned = report.bytes_scanned, report.bytes_unscanned
+
+
+def _allowed(answer: Part | Withheld) -> Part:
+    if isinstance(answer, Withheld):
+        raise problems.ResponseWithheld(answer.reason.value)
+    return answer

@@ -6,7 +6,7 @@ Where the numbers come from is `forwarding` and `relaying`; where the outcome go
 from __future__ import annotations
 
 import hmac
-from collections import Counter
+from collections.abc import Mapping
 from uuid import UUID
 
 from gateway.edge import http1
@@ -26,8 +26,8 @@ class CallTally:
         self.is_ended = False
         self.bytes_scanned = 0
         self.bytes_unscanned = 0
-        self.masked_by_type: Counter[str] = Counter()
-        self.masked_by_rule: Counter[str] = Counter()
+        self._masked_by_type: Mapping[str, int] = {}
+        self._masked_by_rule: Mapping[str, int] = {}
         self._kind = OutcomeKind.NOT_SENT
         self._error = ""
         self._started_at: float | None = None
@@ -72,6 +72,9 @@ class CallTally:
         if len(self._head) < LARGEST_RECORDED_HEAD:
             self._head += data[: LARGEST_RECORDED_HEAD - len(self._head)]
 
+    def masked(self, *, by_type: Mapping[str, int], by_rule: Mapping[str, int]) -> None:
+        self._masked_by_type, self._masked_by_rule = by_type, by_rule
+
     def end(self, kind: OutcomeKind, *, error: str = "") -> None:
         """Say how the call ended; the first word stands."""
         if not self.is_ended:
@@ -92,8 +95,8 @@ class CallTally:
             bytes_down=self._bytes_down,
             bytes_scanned=self.bytes_scanned,
             bytes_unscanned=self.bytes_unscanned,
-            masked_by_type=dict(self.masked_by_type),
-            masked_by_rule=dict(self.masked_by_rule),
+            masked_by_type=dict(self._masked_by_type),
+            masked_by_rule=dict(self._masked_by_rule),
             request_commitment=self._request.hexdigest() if self._request is not None and self.was_sent else "",
             response_commitment=self._response.hexdigest() if self._response is not None and self.has_answer else "",
             content_type=http1.header(headers, "content-type")[:LARGEST_NOTED_TEXT],
