@@ -1,0 +1,154 @@
+"""Recording the exact words that set an agent to work, and reading them again.
+
+Which calls a prompt caused is the intent link of `gateway.requests`. Called inside the tenant's transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from audit.kinds import EventKind
+from audit.models import Prompt
+from audit.problems import PromptConflict, PromptNotFound, PromptTooLong, PromptUnreadable
+from audit.services import append
+from gateway.masking.content import default_scanner
+from gateway.masking.replacement import Tally
+from gateway.sealing.services import seal, unseal
+from gateway.tenants.models import Tenant
+
+# Room for any instruction a person types and most pasted files; past it a prompt is a data transfer.
+LARGEST_PROMPT = 256 * 1024
+LARGEST_NAME = 200
+SALT_BYTES = 32
+TEXT_COLUMN = "audit_prompt.sealed_text"
+SALT_COLUMN = "audit_prompt.sealed_salt"
+
+
+def commitment(text: str, salt: bytes) -> str:
+    """HMAC-SHA-256 in hex: proves the text to whoever holds the salt, and says nothing once the salt is gone."""
+    return hmac.new(salt, text.encode(), hashlib.sha256).hexdigest()
+
+
+def record_prompt(
+    *,
+    tenant: Tenant,
+    person_id: UUID | None,
+    person_label: str,
+    agent_id: UUID | None,
+    agent_label: str,
+    conversation: str,
+    generation: str,
+    text: str,
+    source: str,
+    now: datetime,
+    random: Callable[[int], bytes],
+) -> Prompt:
+    """Seal a prompt and leave its event; the same words again give the same prompt.
+
+    Raises PromptConflict where the generation has other words or another author, PromptTooLong, PromptUnreadable.
+    """
+    _check(text, conversation, generation)
+    known = _known(tenant, conversation, generation)
+    if known is None:
+        salt = random(SALT_BYTES)
+        made = Prompt(
+            tenant=tenant,
+            person_id=person_id,
+            person_label=person_label,
+            agent_id=agent_id,
+            agent_label=agent_label,
+            conversation=conversation,
+            generation=generation,
+            source=source,
+            sealed_text=seal(tenant_id=tenant.pk, column=TEXT_COLUMN, plaintext=text.encode()),
+            sealed_salt=seal(tenant_id=tenant.pk, column=SALT_COLUMN, plaintext=salt),
+            masked_text=_masked(text),
+            commitment=commitment(text, salt),
+            characters=len(text),
+            recorded_at=now,
+        )
+        if _insert(made):
+            _append_recorded(made)
+            return made
+        # A hook that repeats itself may race its first try; the row that won is compared like any other.
+        known = _known(tenant, conversation, generation)
+    if known is None or not _is_same(known, text=text, person_id=person_id, agent_id=agent_id):
+        raise PromptConflict
+    return known
+
+
+def _check(text: str, conversation: str, generation: str) -> None:
+    if len(text) > LARGEST_PROMPT:
+        raise PromptTooLong(f"It has {len(text)} characters")
+    if not all(0 < len(name) <= LARGEST_NAME and name.isprintable() for name in (conversation, generation)):
+        raise PromptUnreadable
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PromptUnreadable from None
+
+
+def _known(tenant: Tenant, conversation: str, generation: str) -> Prompt | None:
+    rows = Prompt.objects.for_tenant(tenant)
+    found: Prompt | None = rows.filter(conversation=conversation, generation=generation).first()
+    return found
+
+
+def _masked(text: str) -> str:
+    # PostgreSQL cannot hold NUL in text; the sealed copy keeps it.
+    return default_scanner().mask_text(text, Tally()).replace("\0", "\N{SYMBOL FOR NULL}")
+
+
+def _insert(prompt: Prompt) -> bool:
+    try:
+        with transaction.atomic():
+            prompt.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _append_recorded(prompt: Prompt) -> None:
+    append(
+        tenant_id=prompt.tenant_id,
+        kind=EventKind.PROMPT_RECORDED,
+        at=prompt.recorded_at,
+        subject=prompt.pk,
+        data={
+            "person": prompt.person_label,
+            "agent": prompt.agent_label,
+            "conversation": prompt.conversation,
+            "generation": prompt.generation,
+            "commitment": prompt.commitment,
+            "source": prompt.source,
+            "characters": prompt.characters,
+        },
+    )
+
+
+def _is_same(prompt: Prompt, *, text: str, person_id: UUID | None, agent_id: UUID | None) -> bool:
+    salt = unseal(tenant_id=prompt.tenant_id, column=SALT_COLUMN, sealed=bytes(prompt.sealed_salt))
+    is_same_text = hmac.compare_digest(commitment(text, salt), prompt.commitment)
+    return is_same_text and (prompt.person_id, prompt.agent_id) == (person_id, agent_id)
+
+
+def read_exact(*, tenant: Tenant, prompt_id: UUID, by_label: str, now: datetime) -> str:
+    """Return the exact words, secrets included, and write down who read them; raises PromptNotFound."""
+    prompt: Prompt | None = Prompt.objects.for_tenant(tenant).filter(pk=prompt_id).first()
+    if prompt is None:
+        raise PromptNotFound
+    text = unseal(tenant_id=tenant.pk, column=TEXT_COLUMN, sealed=bytes(prompt.sealed_text)).decode()
+    append(
+        tenant_id=tenant.pk,
+        kind=EventKind.EVIDENCE_READ,
+        at=now,
+        subject=prompt.pk,
+        data={"by": by_label, "what": "prompt"},
+    )
+    return text
