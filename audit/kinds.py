@@ -95,7 +95,9 @@ _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expir
     "state",
     "by",
 }
-_ADMIN = frozenset({"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result"})
+_ADMIN = frozenset(
+    {"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result"}
+)
 
 RULES: dict[EventKind, KindRule] = {
     kind: KindRule(facts=facts, redactable=redactable)

@@ -35,7 +35,9 @@ class Session(TenantScoped):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("tenant", "connection_id", "conversation", "person_id"), name="one_session_per_conversation", nulls_distinct=False
+                fields=("tenant", "connection_id", "conversation", "person_id"),
+                name="one_session_per_conversation",
+                nulls_distinct=False,
             ),
         )
         indexes = (models.Index(fields=("tenant", "-last_at", "-id"), name="session_newest"),)
