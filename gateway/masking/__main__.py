@@ -1,0 +1,57 @@
+"""`python -m gateway.masking spans|mask`: the detectors on standard input, for pipes and for measuring.
+
+`spans` reads JSON lines `{"id", "text"}` and writes `{"id", "spans": [[start, end, type], ...]}` in code points;
+`mask` streams bytes and writes them with secrets replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from gateway.masking.content import ContentScanner, Wanted, default_scanner
+from gateway.masking.recorded import mask_text
+from gateway.masking.rules import PRIVATE_KINDS
+
+USAGE = (
+    "usage: python -m gateway.masking spans < in.jsonl > out.jsonl\n       python -m gateway.masking mask < in > out"
+)
+# Measuring wants every detector on; what a tenant's policy leaves out is not this command's to know.
+ALL_KINDS = Wanted(masks=tuple(sorted(PRIVATE_KINDS)))
+
+
+def main(arguments: list[str], source: BinaryIO, target: BinaryIO) -> int:
+    """Run one command; returns the exit status."""
+    scanner = default_scanner()
+    match arguments:
+        case ["spans"]:
+            for line in span_lines(source, scanner):
+                target.write(line)
+        case ["mask"]:
+            target.write(masked_bytes(source.read(), scanner))
+        case _:
+            sys.stderr.write(USAGE + "\n")
+            return 2
+    target.flush()
+    return 0
+
+
+def span_lines(lines: Iterable[bytes], scanner: ContentScanner) -> Iterator[bytes]:
+    """One answer line for each question line; blank lines are skipped."""
+    for line in lines:
+        if line.strip():
+            record = json.loads(line)
+            spans = [[span.start, span.end, span.kind] for span in scanner.spans(record["text"], ALL_KINDS)]
+            yield json.dumps({"id": record["id"], "spans": spans}).encode() + b"\n"
+
+
+def masked_bytes(body: bytes, scanner: ContentScanner) -> bytes:
+    """Bytes with their secrets replaced. Bytes that are not UTF-8 survive: each stands for itself in the scan."""
+    text = body.decode("utf-8", "surrogateescape")
+    return mask_text(text, scanner=scanner).text.encode("utf-8", "surrogateescape")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer))

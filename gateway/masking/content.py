@@ -1,0 +1,156 @@
+"""Secrets found by look in free text: every detector asked, overlapping answers joined, tokens written.
+
+Bodies with structure are `values`' work; which shapes are secret is told in `catalogue`, `rules`, `assignments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.masking import assignments, sticky
+from gateway.masking.catalogue import ByteSpan, Catalogue
+from gateway.masking.replacement import Tally, from_base64, token
+from gateway.masking.rules import PRIVATE_KINDS, RULES
+from gateway.wire.contract import SensitivityClass
+
+# How deep text inside text is followed (JSON in a JSON string, base64): two layers are what is met in use.
+DEEPEST_LAYER = 2
+LARGEST_ENCODED = 1024 * 1024
+
+
+class Span(NamedTuple):
+    """A secret in text: code points, end exclusive, its mask type and the rule that found it."""
+
+    start: int
+    end: int
+    kind: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which types are masked.
+
+    `clear` lists types, or the class `secret` for all of them, to let through; `masks` private types to add.
+    """
+
+    clear: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+
+    def has(self, kind: str) -> bool:
+        """Whether values of this type are to be masked."""
+        if kind in PRIVATE_KINDS:
+            return kind in self.masks and kind not in self.clear
+        return kind not in self.clear and SensitivityClass.SECRET not in self.clear
+
+
+EVERY_SECRET = Wanted()
+
+
+class ContentScanner:
+    """Finds and replaces secrets in text. Holds compiled rules only, so threads may share one."""
+
+    def __init__(self, cache_dir: Path | None = None) -> None:
+        self._catalogue = Catalogue(cache_dir)
+
+    def load(self) -> None:
+        """Load the rules now rather than at the first scan."""
+        self._catalogue.load()
+
+    def spans(self, text: str, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[Span]:
+        """Disjoint spans in order; `layer` says how many encodings were already taken off."""
+        data = text.encode("utf-8", "replace")
+        found = [span for span in self._found(data, wanted, layer) if wanted.has(span.kind)]
+        return in_code_points(merged(found), data) if found else []
+
+    def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
+        """`text` with each secret replaced by its token; counts go to `tally`."""
+        return replaced(text, self.spans(text, wanted, layer=layer), tally)
+
+    def _found(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
+        yield from self._catalogue.spans(data)
+        yield from sticky.spans(data)
+        lowered = data.lower()
+        for rule in RULES:
+            is_asked = wanted.has(rule.kind) or not rule.is_private
+            if is_asked and (not rule.gates or any(gate in lowered for gate in rule.gates)):
+                yield from rule.spans(data)
+        yield from assignments.spans(data)
+        if layer < DEEPEST_LAYER:
+            yield from self._encoded(data, wanted, layer)
+
+    def _encoded(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
+        """Base64 inside text: a blob that holds a secret is a secret whole."""
+        for match in sticky.ENCODED.finditer(data):
+            blob = match.group(1)
+            if len(blob) <= LARGEST_ENCODED and sticky.may_decode_to_text(blob):
+                decoded = from_base64(blob.decode("ascii"), limit=LARGEST_ENCODED)
+                inner = self.spans(decoded, wanted, layer=layer + 1) if decoded else []
+                if inner:
+                    rule = inner[0].rule.removeprefix("base64:")
+                    yield ByteSpan(match.start(1), match.end(1), inner[0].kind, f"base64:{rule}")
+
+
+@lru_cache(maxsize=4)
+def default_scanner(cache_dir: Path | None = None) -> ContentScanner:
+    """The process's shared scanner; its rules load at the first scan."""
+    return ContentScanner(cache_dir)
+
+
+def merged(found: list[ByteSpan]) -> list[ByteSpan]:
+    """Disjoint spans in order. Overlapping ones become one run, named by its most particular, then longest, part."""
+    runs: list[ByteSpan] = []
+    longest = 0
+    for span in sorted(found, key=lambda each: (each.start, -each.end)):
+        if span.end <= span.start:
+            continue
+        if not runs or span.start >= runs[-1].end:
+            runs.append(span)
+            longest = _weight(span)
+            continue
+        name = span if _weight(span) > longest else runs[-1]
+        longest = max(longest, _weight(span))
+        runs[-1] = ByteSpan(runs[-1].start, max(runs[-1].end, span.end), name.kind, name.rule)
+    return runs
+
+
+def _weight(span: ByteSpan) -> int:
+    """Particular types before the plain `secret`, vendor rules before our generic ones, then length."""
+    is_generic = span.rule in ("assigned-secret", "cli-option", "element-secret", "pair-secret", "prose-password")
+    return (
+        (span.kind != SensitivityClass.SECRET) * 2_000_000_000
+        + (not is_generic) * 1_000_000_000
+        + span.end
+        - span.start
+    )
+
+
+def in_code_points(spans: Sequence[ByteSpan], data: bytes) -> list[Span]:
+    """Byte offsets turned into code points, in one pass over the text."""
+    if data.isascii():
+        return [Span(*span) for span in spans]
+    found: list[Span] = []
+    done = points = 0
+    for span in spans:
+        start = points + len(data[done : span.start].decode("utf-8", "replace"))
+        points = start + len(data[span.start : span.end].decode("utf-8", "replace"))
+        done = span.end
+        found.append(Span(start, points, span.kind, span.rule))
+    return found
+
+
+def replaced(text: str, spans: Sequence[Span], tally: Tally) -> str:
+    """`text` with a token in place of each span, counted."""
+    if not spans:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for span in spans:
+        pieces += (text[done : span.start], token(span.kind))
+        done = span.end
+        tally.add(span.kind, span.rule)
+    return "".join((*pieces, text[done:]))

@@ -1,0 +1,161 @@
+"""The scalar values of a decoded body in document order, each with the name that tells what it is.
+
+Finding secrets in them is for `content`; putting replacements back into text is for `jsontext` and `xmltext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from gateway.masking.paths import ANY, PAGINATION_NAMES, States, kind_of, step
+from gateway.masking.replacement import Scalar
+
+# In these wrappers a value's meaning is told by the parent's name (DynamoDB attributes, RDS-Data fields)...
+_WRAPPERS = frozenset(
+    [
+        "S",
+        "N",
+        "B",
+        "SS",
+        "NS",
+        "BS",
+        "M",
+        "L",
+        "Value",
+        "value",
+        "Values",
+        "values",
+        "StringValue",
+        "stringValue",
+        "BinaryValue",
+        "blobValue",
+        "longValue",
+    ]
+)
+# ...and in name/value pairs by the sibling's text (environment lists, parameters, tags, options).
+_VALUES = frozenset(["Value", "value", "ParameterValue", "parameterValue", "StringValue", "stringValue", "OptionValue"])
+_LABELS = ("Name", "name", "Key", "key", "ParameterKey", "parameterName", "ParameterName", "OptionName")
+
+
+class Leaf(NamedTuple):
+    """One scalar (or a member name that may itself hold a secret) at its place in document order.
+
+    `place` counts every member name and scalar before it; `name` is the best label known; `kind` the
+    structural mask type or None; `is_name` marks a member name.
+    """
+
+    place: int
+    name: str
+    value: Scalar
+    kind: str | None = None
+    is_name: bool = False
+
+
+def leaves_of(value: object, states: States = (), *, name: str = "", is_modelled: bool = False) -> list[Leaf]:
+    """Every scalar that is masked by path or may be scanned; `name` labels a bare value.
+
+    Where the body is a modelled structure, its top-level pagination tokens are left out.
+    """
+    walk = _Walk()
+    walk.visit(value, states, kind_of(states), name, is_top=is_modelled)
+    return walk.leaves
+
+
+def rebuild(value: object, replacements: Mapping[int, Scalar]) -> Any:
+    """A copy of `value` with the leaves of these indexes replaced; indexes are those of `leaves_of`."""
+    return _Rebuild(replacements).visit(value)
+
+
+@lru_cache(maxsize=8192)
+def _may_hold_a_secret(member: str) -> bool:
+    """Member names of models are short words; anything else in a name's place is somebody's data."""
+    return len(member) >= 12 and (not member.isalpha() or len(member) > 64)
+
+
+class _Walk:
+    __slots__ = ("index", "leaves")
+
+    def __init__(self) -> None:
+        self.leaves: list[Leaf] = []
+        self.index = 0
+
+    def visit(self, value: object, states: States, kind: str | None, name: str, *, is_top: bool = False) -> None:
+        """Collect the leaves of one value; counts in the very order `_Rebuild` and the JSON splicer count."""
+        if isinstance(value, dict):
+            self._visit_members(value, states, kind, name, is_top=is_top)
+        elif isinstance(value, list):
+            self._visit_elements(value, states, kind, name)
+        else:
+            if isinstance(value, (str, bytes)) or kind is not None or type(value) is int:
+                self.leaves.append(Leaf(self.index, name, value, kind))  # type: ignore[arg-type]  # decoders yield scalars
+            self.index += 1
+
+    def _visit_members(
+        self, value: dict[str, object], states: States, kind: str | None, name: str, *, is_top: bool
+    ) -> None:
+        label = _label_of(value)
+        for member, child in value.items():
+            if _may_hold_a_secret(member):
+                self.leaves.append(Leaf(self.index, "", member, None, is_name=True))
+            self.index += 1
+            below = step(states, member) if states else ()
+            masked = kind or (kind_of(below) if below else None)
+            if is_top and masked is None and member in PAGINATION_NAMES and not below:
+                self.index += _count(child)
+                continue
+            self.visit(child, below, masked, _context(member, name, label))
+
+    def _visit_elements(self, value: list[object], states: States, kind: str | None, name: str) -> None:
+        below = step(states, ANY) if states else ()
+        masked = kind or (kind_of(below) if below else None)
+        context = name
+        for child in value:
+            self.visit(child, below, masked, context)
+            # In an argument list `--password` names the element after it.
+            context = child if isinstance(child, str) and child.startswith("-") and len(child) < 64 else name
+
+
+def _context(member: str, parent: str, label: str | None) -> str:
+    if label is not None and member in _VALUES:
+        return label
+    return (parent or member) if member in _WRAPPERS else member
+
+
+def _label_of(value: dict[str, object]) -> str | None:
+    """The text that names this mapping's value, where it is a name/value pair."""
+    if len(value) > 12 or _VALUES.isdisjoint(value):
+        return None
+    for each in _LABELS:
+        label = value.get(each)
+        if isinstance(label, str):
+            return label
+    return None
+
+
+def _count(value: object) -> int:
+    """How many names and scalars `value` holds."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count, value.values()))
+    return sum(map(_count, value)) if isinstance(value, list) else 1
+
+
+class _Rebuild:
+    __slots__ = ("index", "replacements")
+
+    def __init__(self, replacements: Mapping[int, Scalar]) -> None:
+        self.replacements = replacements
+        self.index = 0
+
+    def visit(self, value: object) -> Any:
+        """The value with its replaced leaves, counted in document order."""
+        if isinstance(value, dict):
+            return {self._next(member): self.visit(child) for member, child in value.items()}
+        if isinstance(value, list):
+            return [self.visit(child) for child in value]
+        return self._next(value)
+
+    def _next(self, scalar: object) -> Any:
+        self.index += 1
+        return self.replacements.get(self.index - 1, scalar)

@@ -1,0 +1,221 @@
+"""Our own text rules: generic assignments, connection strings, command lines, hashes, keys and tokens by shape.
+
+Vendor formats come from `catalogue`; whether a captured value could be a secret is `plausible`'s judgement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import re2
+
+from gateway.masking.catalogue import ByteSpan
+from gateway.masking.plausible import entropy, is_placeholder, passes_luhn
+
+# Google's RE2 throughout: linear time whatever the text, and bytes in, so offsets agree with the catalogue's.
+# `Check` judges one match: (match, text) -> whether its value is a secret.
+Check = Callable[["re2._Match[bytes]", bytes], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One shape. `gates` are literals of which the lower-cased text must hold one; groups 1.. hold the secret."""
+
+    name: str
+    kind: str
+    gates: tuple[bytes, ...]
+    pattern: re2._Regexp[bytes]
+    check: Check | None = None
+    is_private: bool = False
+
+    def spans(self, data: bytes) -> Iterator[ByteSpan]:
+        """Where the rule's secrets stand in UTF-8 text."""
+        for match in self.pattern.finditer(data):
+            if self.check is None or self.check(match, data):
+                start, end = match.span(match.lastindex or 0)
+                yield ByteSpan(start, end, self.kind, self.name)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _is_not_placeholder(match: re2._Match[bytes], data: bytes) -> bool:
+    return not is_placeholder(_text(match.group(match.lastindex or 0)))
+
+
+def _is_option_value(match: re2._Match[bytes], data: bytes) -> bool:
+    value = _text(match.group(match.lastindex or 0))
+    return len(value) >= 4 and not value.startswith("-") and not is_placeholder(value)
+
+
+def _is_random_enough(match: re2._Match[bytes], data: bytes) -> bool:
+    value = _text(match.group(match.lastindex or 0))
+    return not is_placeholder(value) and entropy(value) >= 3.0 and any(each.isdigit() for each in value)
+
+
+def _is_aws_secret(match: re2._Match[bytes], data: bytes) -> bool:
+    """Forty base64 characters of high entropy, neither hexadecimal nor a path, with an access key id close by."""
+    start, end = match.span(1)
+    value = match.group(1)
+    near = data[max(0, start - 300) : end + 300]
+    is_mixed = re.search(rb"[a-z]", value) and re.search(rb"[A-Z]", value) and re.search(rb"\d", value)
+    return bool(is_mixed) and entropy(_text(value)) >= 4.2 and re.search(rb"A[KS]IA[A-Z2-7]{16}", near) is not None
+
+
+def _is_basic(match: re2._Match[bytes], data: bytes) -> bool:
+    return len(match.group(1)) >= 8 and not is_placeholder(_text(match.group(1)))
+
+
+def _is_card(match: re2._Match[bytes], data: bytes) -> bool:
+    digits = re.sub(rb"\D", b"", match.group(1)).decode()
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and passes_luhn(digits)
+
+
+def _is_prose_secret(match: re2._Match[bytes], data: bytes) -> bool:
+    """In a sentence only a value no ordinary word looks like is taken for a secret."""
+    value = _text(match.group(1)).rstrip(".,;:!?")
+    return len(value) >= 6 and re.search(r"[\d!@#$%^&*]", value) is not None and not is_placeholder(value)
+
+
+def _rule(
+    name: str, kind: str, gates: str, pattern: str, check: Check | None = None, *, is_private: bool = False
+) -> Rule:
+    return Rule(
+        name=name,
+        kind=kind,
+        gates=tuple(gate.encode() for gate in gates.split()),
+        pattern=re2.compile(pattern),
+        check=check,
+        is_private=is_private,
+    )
+
+
+_OPTION = (
+    r"(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|secret|token|api[-_]?key|access[-_]?key|secret[-_]?key"
+    r"|private[-_]?key|auth[-_]?key|credentials?|bearer)"
+)
+
+RULES: tuple[Rule, ...] = (
+    _rule(
+        "url-password",
+        "connection-string",
+        "://",
+        r"(?i)[a-z][a-z0-9+.-]{1,40}://[^\s:/?#@\"'<>`]{0,128}:((?:[^\s\"'<>/`]{1,})|(?:[^\s\"'<>@`]{1,}))@[a-z0-9\[_{$.%-]",
+        _is_not_placeholder,
+    ),
+    _rule("url-token", "secret", "://", r"(?i)https?://([a-z0-9_.~%-]{20,})@[a-z0-9]", _is_random_enough),
+    _rule(
+        "authorization",
+        "secret",
+        "authorization",
+        r"(?i)authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey)\s{1,3}"
+        r"([a-z0-9._~+/=-]{6,})",
+        _is_basic,
+    ),
+    _rule("bearer", "secret", "bearer", r"(?i)\bbearer\s{1,3}([a-z0-9._~+/-]{16,}={0,2})", _is_random_enough),
+    _rule("basic", "password", "basic", r"\b[Bb]asic\s{1,3}([A-Za-z0-9+/]{12,}={0,2})", _is_random_enough),
+    _rule(
+        "cli-option",
+        "password",
+        "-",
+        r"(?i)(?:^|[\s\"'\[,(])--?" + _OPTION + r"(?:\s{0,2}=\s{0,2}|[\s\"',]{1,5})[\"']?([^\s\"'`]{4,})",
+        _is_option_value,
+    ),
+    _rule(
+        "curl-user",
+        "password",
+        "curl wget http",
+        r"(?i)(?:curl|wget|https?)\b[^\n]{0,300}?\s(?:-u|--user|--proxy-user|-a|--auth)[\s=]?[\"']?[^\s:\"']{1,}:([^\s\"'`]{3,})",
+        _is_option_value,
+    ),
+    _rule(
+        "mysql-p",
+        "password",
+        "mysql mariadb sshpass mongo expect",
+        r"(?i)(?:mysql\w*|mariadb\w*)\b[^\n|;]{0,200}?\s-p[\"']?([^\s\"'`;|]{4,})"
+        r"|(?i)(?:sshpass|mongo\w*)\b[^\n|;]{0,200}?\s-p\s{0,2}[\"']?([^\s\"'`;|]{4,})",
+        _is_option_value,
+    ),
+    _rule(
+        "login-p",
+        "password",
+        "login redis-cli sqlcmd sqlplus net\x20use rabbitmq",
+        r"(?i)(?:docker|podman|helm|az|oc|cf|registry)\s[^\n|;]{0,40}login\b[^\n|;]{0,200}?\s-p[\s=]{1,2}[\"']?([^\s\"'`;|]{4,})"
+        r"|(?i)redis-cli\b[^\n|;]{0,200}?\s-a\s{1,2}[\"']?([^\s\"'`;|]{4,})"
+        r"|(?:sqlcmd|osql|isql|bcp)\b[^\n|;]{0,200}?\s-P\s{0,2}[\"']?([^\s\"'`;|]{4,})"
+        r"|(?i)(?:sqlplus|rman|expdp|impdp)\s[^\n|;]{0,60}?\w{1,40}/([^\s\"'`;|@/]{4,})@",
+        _is_option_value,
+    ),
+    _rule(
+        "netrc",
+        "password",
+        "machine",
+        r"(?i)\bmachine\s+\S{1,}\s+login\s+\S{1,}\s+password\s+(\S{3,})",
+        _is_not_placeholder,
+    ),
+    _rule(
+        "pgpass",
+        "password",
+        ":5432: :3306: :*:",
+        r"(?m)^[\w.*-]{1,}:(?:\d{2,5}|\*):[^:\s]{1,63}:[^:\s]{1,63}:(\S{4,})$",
+        _is_not_placeholder,
+    ),
+    _rule(
+        "password-hash",
+        "password-hash",
+        "$ {ssha {sha {crypt {md5 {pbkdf2 scrypt:",
+        r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]*|scrypt|s0|bcrypt-sha256|md5)\$[A-Za-z0-9./+$,=_-]{20,})"
+        r"|((?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$+[A-Za-z0-9.,=/+$_-]{24,}={0,2})"
+        r"|(\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2|SSHA256|SSHA512|SHA512|SHA256)[^}]{0,20}\}[A-Za-z0-9+/=$.]{20,})"
+        r"|((?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$[A-Za-z0-9]{1,40}\$[0-9a-f]{32,256})",
+    ),
+    _rule(
+        "prose-password",
+        "password",
+        "pass pwd pin",
+        r"(?i)\b(?:password|passphrase|passcode|passwd|pwd)(?:\s+\S{1,20}){0,3}?\s+(?:is|was|to|=|:|->)\s*:?\s*[\"'`]?([^\s\"'`<>]{6,})",
+        _is_prose_secret,
+    ),
+    _rule(
+        "aws-secret-key",
+        "aws-secret-key",
+        "akia asia",
+        r"(?:^|[^A-Za-z0-9/+=])([A-Za-z0-9/+]{40})(?:$|[^A-Za-z0-9/+=])",
+        _is_aws_secret,
+    ),
+    _rule(
+        "aws-access-key", "aws-access-key", "akia asia", r"(?:^|[^A-Za-z0-9])(A[KS]IA[A-Z2-7]{16})(?:$|[^A-Za-z0-9])"
+    ),
+    _rule(
+        "aws-session-token",
+        "aws-session-token",
+        "iqojb3jpz2lu fwogzxivyxdz fqogzxivyxdz",
+        r"((?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9/+=%_-]{60,})",
+    ),
+    _rule(
+        "signed-url",
+        "signed-url",
+        "signature= sig=",
+        r"(?i)[?&;](?:amp;)?(?:x-(?:amz|goog)-signature|signature|sig)=([a-z0-9%+/=_-]{20,})",
+        _is_random_enough,
+    ),
+    _rule(
+        "card",
+        "card",
+        "",
+        r"(?:^|[^\w.-])([3-6]\d{3}[ -]?\d{4,6}[ -]?\d{4,5}[ -]?\d{0,7})(?:$|[^\w-])",
+        _is_card,
+        is_private=True,
+    ),
+    _rule(
+        "email",
+        "email",
+        "@",
+        r"([A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})\b",
+        is_private=True,
+    ),
+)
+PRIVATE_KINDS = frozenset(rule.kind for rule in RULES if rule.is_private)

@@ -1,0 +1,77 @@
+"""Secrets without a bounded length: private key blocks, JSON web tokens, and base64 that hides text.
+
+Each is known by a short start and followed to its end, however far: a window would leak the tail.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+import re2
+
+from gateway.masking.catalogue import ByteSpan
+
+_KEY_START = re2.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,6}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
+)
+_KEY_END = re2.compile(r"-----END [A-Z0-9 ]{0,80}-----|---- END SSH2 [A-Z0-9 ]{0,60} ----")
+_PUTTY_START = re2.compile(r"Private-Lines:\s*\d+")
+# A key block's inside: base64, armour headers, line breaks, also escaped as in JSON, quoted lines and joined strings.
+_KEY_BODY = re2.compile(r"[A-Za-z0-9+/=:,.()>|\"'\s\\-]*")
+_KEY_PROOF = re2.compile(r"[A-Za-z0-9+/=]{16}")
+_PROOF_WITHIN = 400
+# A marker further away belongs to another key; the inside is then followed by its alphabet.
+_FARTHEST_END = 256 * 1024
+
+_JWT = re2.compile(r"\bey[A-Za-z0-9_-]{8,}\.(?:ey)?[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}")
+_JWT_HEADER = 512
+
+ENCODED = re2.compile(r"(?:^|[^A-Za-z0-9+/_=-])((?:[A-Za-z0-9+/]{24,}|[A-Za-z0-9_-]{24,})={0,2})")
+_TEXT_START = re.compile(rb"[\t\r\n -~\x80-\xf4]+\Z")
+
+
+def spans(data: bytes) -> Iterator[ByteSpan]:
+    """Private keys and web tokens in UTF-8 text."""
+    if b"BEGIN " in data:
+        yield from _private_keys(data)
+    if b"Private-Lines:" in data:
+        for match in _PUTTY_START.finditer(data):
+            yield ByteSpan(match.end(), _body_end(data, match.end()), "private-key", "putty-private-key")
+    if b"ey" in data:
+        for match in _JWT.finditer(data):
+            if _is_jwt(data[match.start() : match.start() + _JWT_HEADER]):
+                yield ByteSpan(match.start(), match.end(), "jwt", "json-web-token")
+
+
+def _private_keys(data: bytes) -> Iterator[ByteSpan]:
+    position = 0
+    while (start := _KEY_START.search(data, position)) is not None:
+        end = _KEY_END.search(data, start.end(), min(len(data), start.end() + _FARTHEST_END))
+        position = end.end() if end else _body_end(data, start.end())
+        inside = data[start.end() : min(end.start() if end else position, start.end() + _PROOF_WITHIN)]
+        # A marker quoted in prose holds no key.
+        if _KEY_PROOF.search(inside):
+            yield ByteSpan(start.start(), position, "private-key", "private-key-block")
+
+
+def _body_end(data: bytes, start: int) -> int:
+    body = _KEY_BODY.match(data, start)
+    return body.end() if body else start
+
+
+def _is_jwt(head: bytes) -> bool:
+    """The first part must decode to the beginning of a JSON object, as every JOSE header does."""
+    return may_decode_to_text(head.split(b".", 1)[0]) and _decoded_start(head).lstrip()[:1] == b"{"
+
+
+def may_decode_to_text(encoded: bytes) -> bool:
+    """A cheap gate: whether the first characters of this base64 decode to something like text."""
+    return _TEXT_START.match(_decoded_start(encoded)) is not None
+
+
+def _decoded_start(encoded: bytes) -> bytes:
+    head = encoded.split(b".", 1)[0][:24].rstrip(b"=")
+    whole = head[: len(head) // 4 * 4].replace(b"-", b"+").replace(b"_", b"/")
+    return base64.b64decode(whole)

@@ -1,0 +1,187 @@
+"""The leaves of a decoded body turned into replacements: by path, by name, by layer, and by one scan over the rest.
+
+Reading and writing the body is `structural`'s; what looks like a secret in text is `content`'s.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gateway.masking import jsontext, sticky
+from gateway.masking.assignments import kind_of_name
+from gateway.masking.content import DEEPEST_LAYER, EVERY_SECRET, LARGEST_ENCODED, ContentScanner, Span, Wanted, replaced
+from gateway.masking.jsontext import Malformed
+from gateway.masking.leaves import Leaf, leaves_of
+from gateway.masking.plausible import Strength, is_plausible, name_strength
+from gateway.masking.replacement import BLOB_NAMES, Scalar, Tally, from_base64, is_base64, to_base64, typed
+
+# Shorter text cannot hold a name and a secret in a second layer.
+SHORTEST_LAYER = 12
+# Numbers below are counts, ports and flags, whatever their name says.
+SMALLEST_SECRET_NUMBER = 1000
+
+Retype = Callable[..., Scalar]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masking:
+    """How one body is masked: the detectors, what is wanted, where counts go, how a whole leaf is replaced."""
+
+    scanner: ContentScanner
+    tally: Tally
+    wanted: Wanted = EVERY_SECRET
+    retype: Retype = typed
+    layer: int = 0
+
+    def deeper(self) -> Masking:
+        """The same, one encoding further in, where values are JSON's."""
+        return Masking(scanner=self.scanner, tally=self.tally, wanted=self.wanted, layer=self.layer + 1)
+
+    def leaves(self, leaves: Iterable[Leaf]) -> dict[int, Scalar]:
+        """Replacements by leaf index."""
+        work = _Work(self)
+        for leaf in leaves:
+            work.take(leaf)
+        work.scan()
+        return work.replacements
+
+    def text(self, text: str, name: str = "") -> str:
+        """A bare value: JSON inside is masked as JSON, other text as text; `name` is the label known for it."""
+        if text.lstrip()[:1] in ("{", "["):
+            masked = self.json_text(text)
+            if masked is not None:
+                return masked
+        replacement = self.leaves([Leaf(0, name, text)]).get(0, text) if name else self._plain(text)
+        return str(replacement)
+
+    def json_text(self, text: str) -> str | None:
+        """JSON text with its secrets replaced in place; None when it is not (strict) JSON."""
+        try:
+            value = jsontext.parse(text)
+            replacements = self.leaves(leaves_of(value))
+        except (Malformed, RecursionError):
+            return None
+        return jsontext.splice(text, replacements) if replacements else text
+
+    def _plain(self, text: str) -> str:
+        return self.scanner.mask_text(text, self.tally, self.wanted, layer=self.layer)
+
+
+class _Work:
+    """One body's leaves on their way to replacements."""
+
+    __slots__ = ("_how", "_parts", "_queue", "_size", "_starts", "replacements")
+
+    def __init__(self, how: Masking) -> None:
+        self._how = how
+        self.replacements: dict[int, Scalar] = {}
+        self._queue: list[tuple[Leaf, str]] = []
+        self._parts: list[str] = []
+        self._starts: list[int] = []
+        self._size = 0
+
+    def take(self, leaf: Leaf) -> None:
+        """Replace the leaf at once where path, name or an inner layer decides; else queue it for the scan."""
+        value = leaf.value
+        if leaf.kind is not None:
+            self._mask_whole(leaf, leaf.kind, "path")
+        elif isinstance(value, str):
+            if leaf.is_name or not (self._is_named_secret(leaf, value) or self._is_layered(leaf, value)):
+                self._enqueue(leaf, value)
+        elif isinstance(value, bytes):
+            self._take_bytes(leaf, value)
+        elif type(value) is int and abs(value) >= SMALLEST_SECRET_NUMBER:
+            self._is_named_secret(leaf, str(value))
+
+    def scan(self) -> None:
+        """Scan everything queued as one text, each value on a line with its name, and map the spans back."""
+        if not self._queue:
+            return
+        found: dict[int, list[Span]] = {}
+        how = self._how
+        for span in how.scanner.spans("".join(self._parts), how.wanted, layer=how.layer):
+            self._assign(span, found)
+        for place, spans in found.items():
+            leaf, text = self._queue[place]
+            self._put(leaf, text, spans)
+
+    def _assign(self, span: Span, found: dict[int, list[Span]]) -> None:
+        """Give each leaf the part of the span that lies in its value; names around it are only context."""
+        for place in range(max(0, bisect_right(self._starts, span.start) - 1), len(self._queue)):
+            offset = self._starts[place]
+            if offset >= span.end:
+                break
+            start, end = max(0, span.start - offset), min(len(self._queue[place][1]), span.end - offset)
+            if start < end and not _is_listed_key_id(self._queue[place], span):
+                found.setdefault(place, []).append(Span(start, end, span.kind, span.rule))
+
+    def _put(self, leaf: Leaf, text: str, spans: list[Span]) -> None:
+        masked = replaced(text, spans, self._how.tally)
+        if leaf.is_name:
+            # Two masked names in one mapping must stay two.
+            masked = f"{masked}#{leaf.place}"
+        elif is_base64(text) and (leaf.name in BLOB_NAMES or spans[0].rule.startswith("base64:")):
+            masked = to_base64(masked)
+        self.replacements[leaf.place] = masked
+
+    def _enqueue(self, leaf: Leaf, text: str) -> None:
+        head = f'{leaf.name}: "' if leaf.name else '"'
+        self._queue.append((leaf, text))
+        self._starts.append(self._size + len(head))
+        self._parts.append(f'{head}{text}"\n')
+        self._size += len(head) + len(text) + 2
+
+    def _mask_whole(self, leaf: Leaf, kind: str, rule: str) -> None:
+        if leaf.value is None or leaf.value == "" or leaf.value == b"":
+            return
+        self._how.tally.add(kind, rule)
+        self.replacements[leaf.place] = self._how.retype(leaf.value, kind=kind, name=leaf.name)
+
+    def _is_named_secret(self, leaf: Leaf, text: str) -> bool:
+        strength = name_strength(leaf.name)
+        if strength is Strength.NONE or not is_plausible(text, strength, is_quoted=True):
+            return False
+        kind = kind_of_name(leaf.name)
+        if not self._how.wanted.has(kind) or (type(leaf.value) is int and strength is not Strength.STRONG):
+            return False
+        self._mask_whole(leaf, kind, "named-secret")
+        return True
+
+    def _is_layered(self, leaf: Leaf, text: str) -> bool:
+        """Follow JSON or base64 inside the value; true when the inner text was scanned in this leaf's stead."""
+        if self._how.layer >= DEEPEST_LAYER or len(text) < SHORTEST_LAYER:
+            return False
+        if text.lstrip()[:1] in ("{", "["):
+            masked = self._how.deeper().json_text(text)
+            if masked is not None and masked != text:
+                self.replacements[leaf.place] = masked
+            return masked is not None
+        return is_base64(text) and self._is_encoded(leaf, text)
+
+    def _is_encoded(self, leaf: Leaf, text: str) -> bool:
+        if not sticky.may_decode_to_text(text[:32].encode("ascii")):
+            return False
+        decoded = from_base64(text, limit=LARGEST_ENCODED)
+        masked = self._how.deeper().text(decoded, leaf.name) if decoded else decoded
+        if masked is None or masked == decoded:
+            return False
+        self.replacements[leaf.place] = to_base64(masked)
+        return True
+
+    def _take_bytes(self, leaf: Leaf, value: bytes) -> None:
+        """A CBOR blob is scanned when it is text; other bytes pass, as undecodable base64 does in JSON."""
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            return
+        masked = self._how.deeper().text(text, leaf.name)
+        if masked != text:
+            self.replacements[leaf.place] = masked.encode()
+
+
+def _is_listed_key_id(queued: tuple[Leaf, str], span: Span) -> bool:
+    """An access key's id in a member of that name is how keys are managed; where it is a bearer's, a path says so."""
+    leaf, text = queued
+    return len(text) == 20 and span.kind == "aws-access-key" and leaf.name.lower().endswith("accesskeyid")
