@@ -10,6 +10,5 @@ import os
 os.environ.setdefault("HOOPWEB_DB_HOST", "nowhere")
 os.environ.setdefault("HOOPWEB_SECRET_KEY_FILE", __file__)
 
-from hoopweb import settings as product
-
-globals().update({name: value for name, value in vars(product).items() if name.isupper()})
+# The plugin looks names up in this very module; and the variables above must be there first.
+from hoopweb.settings import *  # noqa: F403
