@@ -14,6 +14,6 @@ app.conf.beat_schedule = {
     # The outbox is published after each commit; this finds what a crash or a lost broker left behind.
     "publish-outbox": {"task": "gateway.requests.tasks.sweep_outbox", "schedule": 5.0},
     "expire-approvals": {"task": "gateway.requests.tasks.expire_approvals", "schedule": 5.0},
-    "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 15.0},
+    "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 5.0},
     "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},
 }

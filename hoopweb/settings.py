@@ -193,7 +193,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 240
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
-CELERY_TASK_ROUTES = {"gateway.requests.tasks.run_approved": {"queue": "approved"}}
+# Approved calls have a queue and a worker of their own: no export ever stands before them.
+CELERY_TASK_ROUTES = {
+    "gateway.requests.tasks.run_approved": {"queue": "approved"},
+    "gateway.requests.tasks.perform_run": {"queue": "approved"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 LOGGING = {

@@ -60,7 +60,7 @@ def digest(plaintext: str) -> bytes:
     return hashlib.sha256(plaintext.encode()).digest()
 
 
-def matches(plaintext: str, kept_digest: bytes) -> bool:
+def matches(plaintext: str, kept_digest: bytes | memoryview) -> bool:
     return hmac.compare_digest(digest(plaintext), bytes(kept_digest))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +15,7 @@ from django.utils import timezone
 
 from gateway.identity import keys
 from gateway.identity.caller import Caller
-from gateway.identity.models import ApiKey, Membership, User
+from gateway.identity.models import ApiKey, Membership
 from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
@@ -40,7 +39,7 @@ class CallerMiddleware:
         tenant_id = name.tenant_id if name else _tenant_of_session(request)
         if plaintext and not name:
             request.caller_problem = KeyRefused()  # type: ignore[attr-defined]
-        user_id = cast("UUID | None", getattr(request.user, "pk", None)) if not plaintext else None
+        user_id = getattr(request.user, "pk", None) if not plaintext else None
         with in_tenant(tenant_id, user_id=user_id) if tenant_id else nullcontext():
             try:
                 if tenant_id:
@@ -63,13 +62,13 @@ def _tenant_of_session(request: HttpRequest) -> UUID | None:
     chosen = request.session.get(TENANT_IN_SESSION)
     if chosen:
         return UUID(str(chosen))
-    user = cast(User, request.user)
+    user = request.user
     with as_user(user.pk):
         first = Membership.objects.filter(user=user, is_active=True).order_by("created_at").first()
     if first is None:
         return None
     request.session[TENANT_IN_SESSION] = str(first.tenant_id)
-    return cast(UUID, first.tenant_id)
+    return first.tenant_id
 
 
 def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, plaintext: str) -> Caller:
@@ -80,7 +79,7 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
         raise TenantSuspended
     if name:
         return _caller_of_key(tenant, name, plaintext, timezone.now())
-    user = cast(User, request.user)
+    user = request.user
     membership = Membership.objects.for_tenant(tenant).filter(user=user, is_active=True).first()
     if membership is None:
         raise NotSignedIn

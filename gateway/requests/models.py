@@ -46,6 +46,8 @@ class ProxiedRequest(TenantScoped):
     boot_id = models.UUIDField()
     source = models.CharField(max_length=64)
     method = models.CharField(max_length=10)
+    # The protocol an answer of ours must speak; `s3` is REST XML with S3's own error shape.
+    dialect = models.CharField(max_length=20)
     # What a resent admission must equal: SHA-256 over method, target, signature and body digest.
     fingerprint = models.CharField(max_length=64)
     service = models.CharField(max_length=80)
@@ -165,7 +167,9 @@ class EdgeScope(TenantScoped):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "edge", "connection_id"), name="one_edge_scope", nulls_distinct=False),
+            models.UniqueConstraint(
+                fields=("tenant", "edge", "connection_id"), name="one_edge_scope", nulls_distinct=False
+            ),
         )
 
 
@@ -178,6 +182,8 @@ class EdgeBoot(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     fenced_at = models.DateTimeField(null=True)
+    # What the next boot's journal says may have left; null where no journal ever spoke.
+    sending = ArrayField(models.UUIDField(), null=True)
     is_settled = models.BooleanField(default=False)
 
     class Meta:

@@ -25,26 +25,36 @@ def _installation_key() -> bytes:
     return key
 
 
-@lru_cache(maxsize=1024)
-def _unwrapped(tenant_id: UUID, version: int, wrapped: bytes) -> bytes:
-    # The wrapped bytes are part of the cache's key: a rotated or replaced row is never served from memory.
-    return envelope.open_(_installation_key(), wrapped, associated_data=envelope.associated(str(tenant_id), _WRAP_COLUMN))
+# Live keys by (tenant, version); None stands for the newest. Bounded by tenants x versions, 32 bytes each.
+_keys: dict[tuple[UUID, int | None], tuple[int, bytes]] = {}
+# Rows this process made in a transaction that may still roll back: kept out of the cache until it commits, for
+# what was sealed under a key that never came to be could never be opened again.
+_uncommitted: set[UUID] = set()
 
 
-@lru_cache(maxsize=1024)
-def _cached(tenant_id: UUID, version: int | None) -> tuple[int, bytes]:
+def _open_row(row: DataKey) -> tuple[int, bytes]:
+    associated_data = envelope.associated(str(row.tenant_id), _WRAP_COLUMN)
+    return row.version, envelope.open_(_installation_key(), bytes(row.wrapped), associated_data=associated_data)
+
+
+def _find(tenant_id: UUID, version: int | None) -> tuple[int, bytes] | None:
+    cached = _keys.get((tenant_id, version))
+    if cached is not None:
+        return cached
     rows = DataKey.objects.for_tenant(tenant_id)
     row = (rows.order_by("-version") if version is None else rows.filter(version=version)).first()
     if row is None:
-        raise LookupError(tenant_id)
-    return row.version, _unwrapped(tenant_id, row.version, bytes(row.wrapped))
+        return None
+    found = _open_row(row)
+    if row.pk not in _uncommitted:
+        _keys[tenant_id, version] = found
+    return found
 
 
-def _create(tenant_id: UUID) -> None:
-    key = os.urandom(envelope.KEY_BYTES)
+def _create(tenant_id: UUID) -> tuple[int, bytes]:
     wrapped = envelope.close(
         _installation_key(),
-        key,
+        os.urandom(envelope.KEY_BYTES),
         key_version=0,
         nonce=os.urandom(envelope.NONCE_BYTES),
         associated_data=envelope.associated(str(tenant_id), _WRAP_COLUMN),
@@ -53,18 +63,22 @@ def _create(tenant_id: UUID) -> None:
         # Two first writers would each make a version 1: the lock lets the second find the first one's.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"datakey:{tenant_id}"])
-        if not DataKey.objects.for_tenant(tenant_id).exists():
-            DataKey.objects.create(tenant_id=tenant_id, version=1, wrapped=wrapped, wrapped_by="key-file")
+        found = _find(tenant_id, None)
+        if found is not None:
+            return found
+        row = DataKey.objects.create(tenant_id=tenant_id, version=1, wrapped=wrapped, wrapped_by="key-file")
+        _uncommitted.add(row.pk)
+        transaction.on_commit(lambda: _uncommitted.discard(row.pk))
+    return _open_row(row)
 
 
 def _key(tenant_id: UUID, version: int | None = None) -> tuple[int, bytes]:
-    try:
-        return _cached(tenant_id, version)
-    except LookupError:
-        if version is not None:
-            raise envelope.SealBroken("Its data key is gone") from None
-        _create(tenant_id)
-        return _cached(tenant_id, None)
+    found = _find(tenant_id, version)
+    if found is not None:
+        return found
+    if version is not None:
+        raise envelope.SealBroken("Its data key is gone")
+    return _create(tenant_id)
 
 
 def seal(*, tenant_id: UUID, column: str, plaintext: bytes) -> bytes:
@@ -79,7 +93,7 @@ def seal(*, tenant_id: UUID, column: str, plaintext: bytes) -> bytes:
     )
 
 
-def unseal(*, tenant_id: UUID, column: str, sealed: bytes) -> bytes:
+def unseal(*, tenant_id: UUID, column: str, sealed: bytes | memoryview) -> bytes:
     """Return the plaintext; raises SealBroken when tenant, column or bytes do not match."""
     _, key = _key(tenant_id, envelope.key_version(bytes(sealed)))
     return envelope.open_(key, bytes(sealed), associated_data=envelope.associated(str(tenant_id), column))

@@ -35,7 +35,7 @@ class BodyMode(StrEnum):
     PAYLOAD = "payload"
 
 
-class Admission(Message):
+class Admission(Message, frozen=True):
     """One request as it came off the wire. `target` is the raw request target, percent-encoding untouched."""
 
     id: UUID
@@ -52,12 +52,12 @@ class Admission(Message):
     can_hold: bool = False
 
 
-class AdmissionBatch(Message):
+class AdmissionBatch(Message, frozen=True):
     boot: UUID
     items: tuple[Admission, ...]
 
 
-class Answer(Message):
+class Answer(Message, frozen=True):
     """A whole HTTP response, already in the client's dialect and already masked."""
 
     status: int
@@ -65,7 +65,7 @@ class Answer(Message):
     body: bytes = b""
 
 
-class Upstream(Message):
+class Upstream(Message, frozen=True):
     """Where and what to send. `host` is the signed Host header; the edge dials `dial_host:dial_port`.
 
     `headers` are complete and signed for exactly this request; the edge adds only Content-Length or
@@ -91,7 +91,7 @@ class SensitivityClass(StrEnum):
     PRIVATE = "private"
 
 
-class MaskPath(Message):
+class MaskPath(Message, frozen=True):
     """One sensitive member by its wire names; `*` stands for each list element or map value."""
 
     path: tuple[str, ...]
@@ -106,7 +106,7 @@ class BodyForm(StrEnum):
     EVENT_STREAM = "event-stream"
 
 
-class MaskPlan(Message):
+class MaskPlan(Message, frozen=True):
     """How to mask one response. Paths use wire names; an XML path starts below the result wrapper.
 
     `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
@@ -134,7 +134,7 @@ class VerdictKind(StrEnum):
     RESULT = "result"
 
 
-class Hold(Message):
+class Hold(Message, frozen=True):
     """Wait for people. After `seconds` the client gets `pending`, which says how to come back."""
 
     approval_id: UUID
@@ -143,7 +143,7 @@ class Hold(Message):
     pending: Answer
 
 
-class Verdict(Message):
+class Verdict(Message, frozen=True):
     """The control plane's answer to one admission, or later the resolution of a hold.
 
     FORWARD carries `upstream`, `mask` and `commitment_salt`; REFUSE and RESULT carry `answer`; HOLD `hold`.
@@ -158,11 +158,11 @@ class Verdict(Message):
     hold: Hold | None = None
 
 
-class VerdictBatch(Message):
+class VerdictBatch(Message, frozen=True):
     items: tuple[Verdict, ...]
 
 
-class Outcome(Message):
+class Outcome(Message, frozen=True):
     """How one forwarded request ended, as the edge saw it. Times are epoch seconds, sizes bytes.
 
     Commitments are HMAC-SHA-256 in hex over the clear bytes under the verdict's salt; `head` is the start of
@@ -189,25 +189,25 @@ class Outcome(Message):
     head_is_whole: bool = True
 
 
-class OutcomeBatch(Message):
+class OutcomeBatch(Message, frozen=True):
     boot: UUID
     items: tuple[Outcome, ...]
 
 
-class OutcomeReceipt(Message):
+class OutcomeReceipt(Message, frozen=True):
     """Ids the control plane has stored: only these may leave the journal."""
 
     stored: tuple[UUID, ...]
 
 
-class JournalStatement(Message):
+class JournalStatement(Message, frozen=True):
     """What an edge's journal says of an earlier boot: ids whose first byte may have left, with no outcome."""
 
     boot: UUID
     sending: tuple[UUID, ...]
 
 
-class BootRequest(Message):
+class BootRequest(Message, frozen=True):
     """Sent once at start, before any admission. All earlier boots of this edge are fenced by it."""
 
     boot: UUID
@@ -215,19 +215,19 @@ class BootRequest(Message):
     statements: tuple[JournalStatement, ...] = ()
 
 
-class BootAnswer(Message):
+class BootAnswer(Message, frozen=True):
     feed_seconds: float
     hold_seconds: float
 
 
-class HoldEnd(Message):
+class HoldEnd(Message, frozen=True):
     """A held client got its pending answer or went away; the request ends as not sent."""
 
     id: UUID
     client_is_gone: bool
 
 
-class Refusal(Message):
+class Refusal(Message, frozen=True):
     """Input refused at the edge before any admission: counted, never a tenant's event."""
 
     source: str
@@ -235,7 +235,7 @@ class Refusal(Message):
     count: int
 
 
-class FeedRequest(Message):
+class FeedRequest(Message, frozen=True):
     """Every ~250 ms: which calls are held, which holds ended, where in each tenant's ledger the edge is."""
 
     boot: UUID
@@ -245,14 +245,14 @@ class FeedRequest(Message):
     refusals: tuple[Refusal, ...] = ()
 
 
-class Notice(Message):
+class Notice(Message, frozen=True):
     """Something an edge must act on: a revoked key, a new revision, a suspended principal."""
 
     kind: str
     subject: UUID
 
 
-class FeedAnswer(Message):
+class FeedAnswer(Message, frozen=True):
     """Resolutions for held ids, notices past the cursor, and whether this edge may still admit."""
 
     cursor: dict[str, int]
@@ -261,7 +261,7 @@ class FeedAnswer(Message):
     is_revoked: bool = False
 
 
-class Enrolment(Message):
+class Enrolment(Message, frozen=True):
     """One-time token and the edge's own Ed25519 public key (raw, 32 bytes)."""
 
     token: str
@@ -269,7 +269,7 @@ class Enrolment(Message):
     public_key: bytes
 
 
-class EnrolmentAnswer(Message):
+class EnrolmentAnswer(Message, frozen=True):
     edge_id: UUID
 
 

@@ -24,6 +24,8 @@ class Migration(migrations.Migration):
                 "connection_id": "connections_connection",
             },
         ),
+        # Outcomes and held calls come by id alone: an edge finds the tenant of what it brought itself.
+        policy("requests_proxiedrequest", f"edge_id = {CURRENT_EDGE}", command="SELECT", name="hoopweb_lookup"),
         *isolate(
             "requests_storedbody",
             rights="SELECT, INSERT, DELETE",

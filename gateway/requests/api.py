@@ -1,0 +1,154 @@
+"""The edge's API: MessagePack in, MessagePack out, each call signed by the edge's own key.
+
+One thin view a message; what it does is a service's. Nothing here knows a browser or a person.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils import timezone
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from gateway.problems import Problem
+from gateway.requests import edges, settle
+from gateway.requests.admit import admit
+from gateway.requests.edges import EdgeIdentity
+from gateway.requests.feed import feed
+from gateway.requests.problems import MalformedMessage
+from gateway.wire.contract import (
+    AdmissionBatch,
+    BootAnswer,
+    BootRequest,
+    Enrolment,
+    EnrolmentAnswer,
+    FeedRequest,
+    Message,
+    OutcomeBatch,
+    OutcomeReceipt,
+    VerdictBatch,
+)
+
+log = logging.getLogger("hoopweb.edge-api")
+MEDIA_TYPE = "application/vnd.hoopweb.edge+msgpack"
+
+
+class StoreUnavailable(Problem):
+    code = "store.unavailable"
+    status = 503
+    title = "The database did not take this in time"
+    remedy = "Send the same batch again; ids make it safe."
+
+
+class MessageRenderer(BaseRenderer):
+    media_type = MEDIA_TYPE
+    format = "msgpack"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return msgspec.msgpack.encode(data)
+
+
+class EdgeView(APIView):
+    """Base of the edge's endpoints: verified signature, strict message, problems as `{code, message}`."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    renderer_classes = (MessageRenderer,)
+    message: type[Message]
+
+    def post(self, request: Request) -> Response:
+        body = body_of(request)
+        now = timezone.now()
+        edge = edges.authenticate(
+            edge_id=request.headers.get("X-Hoopweb-Edge", ""),
+            date=request.headers.get("X-Hoopweb-Date", ""),
+            signature=request.headers.get("X-Hoopweb-Signature", ""),
+            method="POST",
+            path=request.path,
+            body=body,
+            now=now,
+        )
+        return Response(self.answer(edge, decoded(body, self.message), now))
+
+    def answer(self, edge: EdgeIdentity, message: Any, now: Any) -> Message:
+        """Answer one verified message."""
+        raise NotImplementedError
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, DatabaseError):
+            # Fail closed and retryable: nothing is forwarded that is not recorded.
+            log.error("the database refused a batch: %s", type(exc).__name__)
+            exc = StoreUnavailable()
+        if isinstance(exc, Problem):
+            answer = Response({"code": exc.code, "message": exc.message}, status=exc.status)
+            answer.exception = True
+            return answer
+        return super().handle_exception(exc)
+
+
+def body_of(request: Request) -> bytes:
+    """The raw bytes: the signature is over them. Django refuses more than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    if request.content_type != MEDIA_TYPE:
+        raise MalformedMessage(f"The content type must be {MEDIA_TYPE}")
+    return request._request.body
+
+
+def decoded(body: bytes, kind: type[Message]) -> Message:
+    """Decode strictly: an unknown member or a wrong type is not a message of the contract."""
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise MalformedMessage from error
+
+
+class EnrolView(EdgeView):
+    """The one call that is not signed: the one-time token stands for it."""
+
+    message = Enrolment
+
+    def post(self, request: Request) -> Response:
+        enrolment = decoded(body_of(request), Enrolment)
+        if not isinstance(enrolment, Enrolment):
+            raise MalformedMessage
+        edge = edges.enrol(enrolment=enrolment, now=timezone.now())
+        return Response(EnrolmentAnswer(edge_id=edge.pk))
+
+
+class BootView(EdgeView):
+    message = BootRequest
+
+    def answer(self, edge: EdgeIdentity, message: BootRequest, now: Any) -> BootAnswer:
+        edges.register_boot(edge=edge, boot=message, now=now)
+        return BootAnswer(feed_seconds=settings.FEED_SECONDS, hold_seconds=settings.HOLD_SECONDS)
+
+
+class AdmissionsView(EdgeView):
+    message = AdmissionBatch
+
+    def answer(self, edge: EdgeIdentity, message: AdmissionBatch, now: Any) -> VerdictBatch:
+        edges.check_boot(edge=edge, boot_id=message.boot, now=now)
+        return VerdictBatch(items=tuple(admit(edge=edge, boot_id=message.boot, items=message.items, now=now)))
+
+
+class OutcomesView(EdgeView):
+    message = OutcomeBatch
+
+    def answer(self, edge: EdgeIdentity, message: OutcomeBatch, now: Any) -> OutcomeReceipt:
+        # A fenced boot's outcomes are taken too: they are corrections, and losing them would lose the truth.
+        return OutcomeReceipt(stored=tuple(settle.store_outcomes(edge_id=edge.id, outcomes=message.items, now=now)))
+
+
+class FeedView(EdgeView):
+    message = FeedRequest
+
+    def answer(self, edge: EdgeIdentity, message: FeedRequest, now: Any) -> Message:
+        return feed(edge=edge, asked=message, now=now)

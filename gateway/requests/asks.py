@@ -1,0 +1,206 @@
+"""Calls people must approve: opening or joining the question, taking a grant, holding the client.
+
+Votes and quorum are `approvals`; running what was granted is `gateway.requests.run`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from approvals.models import ApprovalRequest
+from approvals.services import ApprovalDetails, open_or_join, take_granted
+from audit.services import NewEvent
+from gateway.connections.session_policies import for_call
+from gateway.connections.sessions import SessionAsk, one_call_session
+from gateway.connections.sts import RoleSession, source_identity
+from gateway.requests import refusals, verdicts
+from gateway.requests.entries import Asked
+from gateway.requests.examine import Examined
+from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
+from gateway.requests.problems import NotApprovable
+from gateway.sealing.services import seal, unseal
+from gateway.tenants.models import OutboxKind
+from gateway.tenants.outbox import enqueue
+from gateway.wire.contract import LARGEST_SHARED_BODY, Answer, BodyMode, Hold, Verdict, VerdictKind
+
+BODY_COLUMN = "requests_storedbody.sealed"
+RESULT_COLUMN = "requests_approvedrun.sealed_result"
+# How long the result of a call whose client had gone can be collected, once.
+RESULT_KEPT = timedelta(hours=24)
+
+
+class Place(StrEnum):
+    """Where an asked call stands once it is written down."""
+
+    WAITS = "waits"
+    RUNS = "runs"
+    FORWARDED = "forwarded"
+    COLLECTED = "collected"
+    TOLD_TO_RETURN = "told to return"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    place: Place
+    approval_id: UUID
+    collected: Answer | None = None
+
+
+def approvable_body(examined: Examined) -> None:
+    """Raise NotApprovable unless an approval can be bound to exactly these bytes."""
+    if examined.admission.body_mode is BodyMode.PAYLOAD and examined.claim.payload_sha256 is None:
+        raise NotApprovable
+
+
+def session_ask(examined: Examined) -> SessionAsk:
+    """Whose session, on which role, for which class of calls."""
+    principal = examined.key.principal
+    person = source_identity(label=principal.label, person_id=principal.id)
+    return SessionAsk(target=examined.key.connection.target, person=person, access=examined.primary.access)
+
+
+def call_session(examined: Examined) -> RoleSession:
+    """A session limited to an approved call's own actions and resources; raises AssumeRoleFailed."""
+    call, connection = examined.primary, examined.key.connection
+    policy = for_call(
+        [action.name for action in call.actions],
+        [resource.arn for resource in call.resources],
+        account=connection.account_id,
+        regions=connection.regions,
+    )
+    return one_call_session(session_ask(examined), policy)
+
+
+def _is_small(examined: Examined) -> bool:
+    is_parameters = examined.admission.body_mode is not BodyMode.PAYLOAD
+    return is_parameters and len(examined.admission.body) <= LARGEST_SHARED_BODY
+
+
+def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEvent]) -> Placed:
+    """Decide where an asked call stands, and set its row's state; events go to `later`, for the caller to append."""
+    examined, tenant_id = entry.examined, row.tenant_id
+    collected = _collect(tenant_id, examined.digest, row, now)
+    if collected is not None:
+        return collected
+    if _is_small(examined) or entry.session is not None:
+        granted = take_granted(tenant_id=tenant_id, digest=examined.digest, request_id=row.pk, now=now, later=later)
+        if granted is not None:
+            return _granted(entry, row, granted)
+    approval = open_or_join(
+        tenant_id=tenant_id,
+        digest=examined.digest,
+        asks=examined.decision.asks,
+        details=_details(examined, row),
+        now=now,
+        later=later,
+    )
+    row.approval_id = approval.pk
+    if _is_small(examined):
+        return Placed(place=Place.WAITS, approval_id=approval.pk)
+    row.state, row.ended_at, row.error = RequestState.NOT_SENT, now, "approval.pending"
+    return Placed(place=Place.TOLD_TO_RETURN, approval_id=approval.pk)
+
+
+def _granted(entry: Asked, row: ProxiedRequest, approval: ApprovalRequest) -> Placed:
+    row.approval_id = approval.pk
+    if entry.session is not None:
+        row.state = RequestState.ADMITTED
+        return Placed(place=Place.FORWARDED, approval_id=approval.pk)
+    return Placed(place=Place.RUNS, approval_id=approval.pk)
+
+
+def _collect(tenant_id: UUID, digest: str, row: ProxiedRequest, now: datetime) -> Placed | None:
+    """The kept result of the identical call whose client had gone, for one collection."""
+    approvals = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest).values("id")
+    runs = ApprovedRun.objects.for_tenant(tenant_id).filter(
+        approval_id__in=approvals,
+        state__in=(RunState.COMPLETED, RunState.FAILED),
+        collected_at=None,
+        result_until__gt=now,
+    )
+    run = runs.select_for_update().order_by("ended_at").first()
+    if run is None or run.sealed_result is None:
+        return None
+    sealed = unseal(tenant_id=tenant_id, column=RESULT_COLUMN, sealed=run.sealed_result)
+    run.collected_at, run.collected_by_request, run.sealed_result = now, row.pk, None
+    run.save(update_fields=("collected_at", "collected_by_request", "sealed_result"))
+    row.state, row.approval_id, row.ended_at, row.error = (
+        RequestState.COMPLETED,
+        run.approval_id,
+        now,
+        "approval.collected",
+    )
+    answer = msgspec.msgpack.decode(sealed, type=Answer)
+    return Placed(place=Place.COLLECTED, approval_id=run.approval_id, collected=answer)
+
+
+def _details(examined: Examined, row: ProxiedRequest) -> ApprovalDetails:
+    return ApprovalDetails(
+        request_id=row.pk,
+        session_id=row.session_id,
+        prompt_id=row.prompt_id,
+        asker_id=examined.key.principal.id,
+        asker_label=row.person_label,
+        agent_id=row.agent_id,
+        agent_label=row.agent_label,
+        key_id=row.key_id,
+        connection_id=row.connection_id,
+        connection_label=row.connection_label,
+        service=row.service,
+        operation=row.operation,
+        region=row.region,
+        resources=list(row.resources),
+        parameters=dict(row.parameters),
+        revision=row.revision,
+        client_is_waiting=_is_small(examined),
+    )
+
+
+def keep(placed: Placed, entry: Asked, row: ProxiedRequest, *, now: datetime) -> None:
+    """Keep the exact request, sealed, for the worker that may run it; queue it where it was granted already."""
+    if placed.place not in {Place.WAITS, Place.RUNS}:
+        return
+    plain = msgspec.msgpack.encode(entry.examined.admission)
+    sealed = seal(tenant_id=row.tenant_id, column=BODY_COLUMN, plaintext=plain)
+    StoredBody.objects.create(tenant_id=row.tenant_id, request_id=row.pk, sealed=sealed, stored_at=now)
+    if placed.place is Place.RUNS:
+        queue_run(tenant_id=row.tenant_id, approval_id=placed.approval_id, request_id=row.pk, now=now)
+
+
+def queue_run(*, tenant_id: UUID, approval_id: UUID, request_id: UUID, now: datetime) -> ApprovedRun:
+    """Queue the one run of a granted approval, with its outbox row; a second one raises IntegrityError."""
+    run = ApprovedRun.objects.create(tenant_id=tenant_id, approval_id=approval_id, request_id=request_id, queued_at=now)
+    enqueue(tenant_id=tenant_id, kind=OutboxKind.RUN_GRANTED, subject=run.pk, now=now)
+    return run
+
+
+def verdict(placed: Placed, entry: Asked, row: ProxiedRequest, *, leaf: bytes, salt: bytes, now: datetime) -> Verdict:
+    """What the edge does with an asked call."""
+    admission = entry.examined.admission
+    pending = refusals.pending(admission=admission, approval_id=placed.approval_id, url=settings.PUBLIC_URL)
+    match placed.place:
+        case Place.COLLECTED:
+            return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=placed.collected)
+        case Place.FORWARDED if entry.session is not None:
+            return verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=salt, now=now)
+        case Place.TOLD_TO_RETURN:
+            return Verdict(id=row.pk, kind=VerdictKind.REFUSE, answer=pending)
+        case _:
+            return hold_verdict(row.pk, placed.approval_id, pending)
+
+
+def hold_verdict(request_id: UUID, approval_id: UUID, pending: Answer) -> Verdict:
+    """Hold the client, with interim responses, until people answered or the hold is over."""
+    hold = Hold(
+        approval_id=approval_id,
+        seconds=settings.HOLD_SECONDS,
+        interim_seconds=settings.INTERIM_SECONDS,
+        pending=pending,
+    )
+    return Verdict(id=request_id, kind=VerdictKind.HOLD, hold=hold)

@@ -1,0 +1,151 @@
+"""Edges: enrolment, whose call this is, boots and their fencing.
+
+An edge is trusted to carry bytes for its tenants; it never says who a caller is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import transaction
+
+from audit.kinds import EventKind
+from audit.services import append
+from gateway.requests.models import Edge, EdgeBoot, EdgeScope, EnrolmentToken
+from gateway.requests.problems import BootFenced, EdgeRefused, EnrolmentRefused
+from gateway.requests.settle import settle_boot
+from gateway.tenants.scope import as_edge, in_tenant
+from gateway.wire.contract import BootRequest, Enrolment, edge_string_to_sign
+
+# An edge's signature is good this long: enough for skew, short enough that a captured call is stale soon.
+SKEW_SECONDS = 60
+# A boot that has not asked the feed for this long is taken for dead.
+SILENCE = timedelta(seconds=60)
+# A restarted edge ships the outcomes of its earlier life within moments; until then nothing is called lost.
+SETTLE_AFTER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeIdentity:
+    """An enrolled edge and the tenants it may bring admissions for."""
+
+    id: UUID
+    public_key: bytes
+    tenants: frozenset[UUID]
+
+
+@lru_cache(maxsize=256)
+def _identity(edge_id: UUID, _second: int) -> EdgeIdentity | None:
+    with as_edge(edge_id):
+        edge = Edge.objects.filter(pk=edge_id, revoked_at=None).first()
+        if edge is None:
+            return None
+        tenants = frozenset(EdgeScope.objects.filter(edge_id=edge_id).values_list("tenant_id", flat=True))
+    return EdgeIdentity(id=edge.pk, public_key=bytes(edge.public_key), tenants=tenants)
+
+
+def authenticate(
+    *, edge_id: str, date: str, signature: str, method: str, path: str, body: bytes, now: datetime
+) -> EdgeIdentity:
+    """Return the edge that signed this call; raises EdgeRefused without saying which check failed."""
+    try:
+        known = UUID(edge_id)
+        age = now.timestamp() - int(date)
+        raw = base64.b64decode(signature, validate=True)
+    except (ValueError, binascii.Error):
+        raise EdgeRefused from None
+    # Looked up at most once a second: a revoked edge is out within two.
+    identity = _identity(known, int(time.monotonic()))
+    if identity is None or abs(age) > SKEW_SECONDS:
+        raise EdgeRefused
+    digest = hashlib.sha256(body).hexdigest()
+    try:
+        Ed25519PublicKey.from_public_bytes(identity.public_key).verify(
+            raw, edge_string_to_sign(method=method, path=path, date=date, body_sha256=digest)
+        )
+    except InvalidSignature:
+        raise EdgeRefused from None
+    return identity
+
+
+def enrol(*, enrolment: Enrolment, now: datetime) -> Edge:
+    """Spend a one-time token and register the edge's own key for the token's tenants."""
+    digest = hashlib.sha256(enrolment.token.encode()).digest()
+    if len(enrolment.public_key) != 32:
+        raise EnrolmentRefused("The public key is not a raw Ed25519 key")
+    with transaction.atomic():
+        # Conditional update: of two edges with one token, exactly one gets in.
+        spent = EnrolmentToken.objects.filter(digest=digest, used_at=None, expires_at__gt=now).update(used_at=now)
+        if not spent:
+            raise EnrolmentRefused
+        token = EnrolmentToken.objects.get(digest=digest)
+        edge = Edge.objects.create(name=enrolment.name[:80], public_key=enrolment.public_key)
+        for tenant_id in token.tenants:
+            _admit_to_tenant(edge, tenant_id, now)
+    return edge
+
+
+def _admit_to_tenant(edge: Edge, tenant_id: UUID, now: datetime) -> None:
+    with in_tenant(tenant_id):
+        EdgeScope.objects.create(tenant_id=tenant_id, edge=edge)
+        append(tenant_id=tenant_id, kind=EventKind.EDGE_ENROLLED, at=now, subject=edge.pk, data={"name": edge.name})
+
+
+def register_boot(*, edge: EdgeIdentity, boot: BootRequest, now: datetime) -> None:
+    """Begin a new life of an edge: every earlier one is fenced, with what its journal says may have left.
+
+    Settling comes a little later (`settle_fenced`), so that outcomes still in that journal arrive first.
+    """
+    statements = {statement.boot: list(statement.sending) for statement in boot.statements}
+    with transaction.atomic():
+        # The row lock orders two processes that claim to be the same edge: the later registration wins.
+        Edge.objects.select_for_update().get(pk=edge.id)
+        if EdgeBoot.objects.filter(pk=boot.boot).exclude(edge_id=edge.id).exists():
+            raise EdgeRefused
+        earlier = EdgeBoot.objects.filter(edge_id=edge.id).exclude(pk=boot.boot)
+        earlier.filter(fenced_at=None).update(fenced_at=now)
+        for boot_id, sending in statements.items():
+            earlier.filter(pk=boot_id, is_settled=False).update(sending=sending)
+        EdgeBoot.objects.get_or_create(
+            pk=boot.boot,
+            defaults={"edge_id": edge.id, "version": boot.version[:40], "started_at": now, "seen_at": now},
+        )
+
+
+def check_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> None:
+    """Raise BootFenced unless this boot of this edge may still admit."""
+    row = EdgeBoot.objects.filter(pk=boot_id, edge_id=edge.id).values_list("fenced_at", "seen_at").first()
+    if row is None or row[0] is not None:
+        raise BootFenced
+
+
+def see_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> None:
+    """Note that a boot is alive; written at most every few seconds, since the feed asks four times a second."""
+    check_boot(edge=edge, boot_id=boot_id, now=now)
+    EdgeBoot.objects.filter(pk=boot_id, seen_at__lt=now - timedelta(seconds=5)).update(seen_at=now)
+
+
+def fence_silent(*, now: datetime) -> int:
+    """Fence every boot that has gone silent; returns how many."""
+    return EdgeBoot.objects.filter(fenced_at=None, seen_at__lt=now - SILENCE).update(fenced_at=now)
+
+
+def settle_fenced(*, now: datetime) -> int:
+    """Settle what fenced boots left, once their journals had time to speak; returns how many boots."""
+    due = EdgeBoot.objects.filter(is_settled=False, fenced_at__lt=now - SETTLE_AFTER)
+    for boot in list(due):
+        with as_edge(boot.edge_id):
+            tenants = frozenset(EdgeScope.objects.filter(edge_id=boot.edge_id).values_list("tenant_id", flat=True))
+        sending = None if boot.sending is None else frozenset(boot.sending)
+        settle_boot(edge_id=boot.edge_id, tenants=tenants, boot_id=boot.pk, sending=sending, now=now)
+        EdgeBoot.objects.filter(pk=boot.pk).update(is_settled=True)
+    return len(due)

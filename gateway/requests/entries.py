@@ -1,0 +1,50 @@
+"""What one admission became, before it is written down: allowed, held, refused, or not even a tenant's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.connections.sts import RoleSession
+from gateway.problems import Problem
+from gateway.requests.examine import Examined
+from gateway.requests.keyring import KeyFacts
+from gateway.wire.contract import Admission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untrusted:
+    """No verified key: counted per source and minute, in no tenant's ledger."""
+
+    admission: Admission
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A verified key's call that is not let through. `examined` is None where it was not understood."""
+
+    admission: Admission
+    key: KeyFacts = field(repr=False)
+    problem: Problem
+    signing_name: str
+    region: str
+    examined: Examined | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """A call to forward now, with the role session it is signed by."""
+
+    examined: Examined
+    session: RoleSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call people must approve. `session` is set for a payload whose approval seemed granted already."""
+
+    examined: Examined
+    session: RoleSession | None = None
+
+
+Entry = Allowed | Asked | Refused

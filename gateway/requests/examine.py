@@ -1,0 +1,181 @@
+"""Examining one admission: whose signature, which operations, what question, which answer. Pure.
+
+Fetching what it needs and writing down what it found are `gateway.requests.admit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+
+from gateway.connections.endpoints import check_region
+from gateway.engine import CompiledRevision, decide
+from gateway.requests.intent import IntentLink, link_of
+from gateway.requests.keyring import KeyFacts
+from gateway.requests.problems import (
+    KeyExpired,
+    PrincipalSuspended,
+    RangeOfMasked,
+    TokenMismatch,
+    UnknownKey,
+)
+from gateway.terms import Candidate, Decision, Effect, Question, strictest
+from gateway.wire.aws.candidates import Reading, candidates_of, digest_parameters, read
+from gateway.wire.contract import Admission, BodyMode
+from gateway.wire.request import WireRequest
+from gateway.wire.sigv4 import Claim, verify, without_presign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One admission, verified and understood, with the decision. `primary` is the strictest reading."""
+
+    admission: Admission
+    request: WireRequest
+    claim: Claim = field(repr=False)
+    key: KeyFacts = field(repr=False)
+    link: IntentLink
+    readings: tuple[Reading, ...]
+    candidates: tuple[Candidate, ...]
+    primary: Candidate
+    question: Question
+    decision: Decision
+
+    @property
+    def reading(self) -> Reading:
+        """The wire reading behind the primary candidate."""
+        return self.readings[self.candidates.index(self.primary)]
+
+    @property
+    def is_s3(self) -> bool:
+        return self.primary.operation.signing_name.startswith("s3")
+
+    @property
+    def digest(self) -> str:
+        """What an approval is bound to: exactly this call by exactly this principal, idempotency tokens left out."""
+        return _digest(self)
+
+
+def wire_request(admission: Admission) -> WireRequest:
+    """The request as it came off the wire."""
+    return WireRequest(method=admission.method, target=admission.target, headers=admission.headers, body=admission.body)
+
+
+def verified(admission: Admission, request: WireRequest, claim: Claim, key: KeyFacts | None, now: datetime) -> KeyFacts:
+    """Return the key once its signature holds; every problem before this point names no tenant."""
+    if key is None:
+        raise UnknownKey
+    body_sha256 = None if admission.body_mode is BodyMode.PAYLOAD else hashlib.sha256(admission.body).hexdigest()
+    verify(request, claim, key.secret, now=now, body_sha256=body_sha256)
+    token = hashlib.sha256((claim.session_token or "").encode()).digest()
+    if not hmac.compare_digest(token, key.token_digest):
+        raise TokenMismatch
+    return key
+
+
+def examine(
+    *,
+    admission: Admission,
+    request: WireRequest,
+    claim: Claim,
+    key: KeyFacts,
+    revision: CompiledRevision,
+    now: datetime,
+) -> Examined:
+    """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
+    _check_standing(key, now)
+    plain = without_presign(request)
+    readings = read(plain, claim)
+    candidates = candidates_of(plain, readings, account=key.connection.account_id, region=claim.region)
+    primary = _strictest(candidates)
+    check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)
+    link = link_of(key)
+    question = Question(
+        tenant_id=key.tenant_id,
+        principal=key.principal,
+        connection_id=key.connection.id,
+        connection_label=key.connection.label,
+        account=key.connection.account_id,
+        region=claim.region,
+        candidates=candidates,
+        link=link.level,
+        is_machine_turn=link.is_machine_turn,
+        source_address=admission.source,
+        hour_utc=now.hour,
+        session=key.counters,
+    )
+    decision = decide(revision, question, observe=key.connection.observe_only)
+    examined = Examined(
+        admission=admission,
+        request=plain,
+        claim=claim,
+        key=key,
+        link=link,
+        readings=readings,
+        candidates=candidates,
+        primary=primary,
+        question=question,
+        decision=decision,
+    )
+    _check_range(examined)
+    return examined
+
+
+def _check_standing(key: KeyFacts, now: datetime) -> None:
+    if key.suspended:
+        raise PrincipalSuspended(f"Suspended: the {key.suspended}")
+    if key.is_revoked or now >= key.expires_at:
+        raise KeyExpired
+
+
+def _strictest(candidates: tuple[Candidate, ...]) -> Candidate:
+    access = strictest(candidate.access for candidate in candidates)
+    return next(candidate for candidate in candidates if candidate.access is access)
+
+
+def _check_range(examined: Examined) -> None:
+    # Only where the answer would be masked: a cleared body may be read in any part.
+    is_read = examined.primary.operation.name == "GetObject"
+    wants_part = examined.request.header("range") is not None
+    if is_read and wants_part and "body" not in examined.decision.clear and examined.decision.effect is Effect.ALLOW:
+        raise RangeOfMasked
+
+
+def _digest(examined: Examined) -> str:
+    operation = examined.primary.operation
+    principal = examined.key.principal
+    parts: dict[str, Any] = {
+        "principal": str(principal.id),
+        "agent": str(principal.agent_id) if principal.agent_id else None,
+        "conversation": examined.key.conversation,
+        "connection": str(examined.key.connection.id),
+        "region": examined.question.region,
+        "service": operation.service,
+        "operation": operation.name,
+        "parameters": hashlib.sha256(digest_parameters(examined.reading)).hexdigest(),
+        "payload": examined.claim.payload_sha256 if examined.admission.body_mode is BodyMode.PAYLOAD else None,
+    }
+    return hashlib.sha256(rfc8785.dumps(parts)).hexdigest()
+
+
+def question_record(question: Question, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
+    """The whole question as JSON values, for the request's row and for simulation later."""
+    record = asdict(replace(question, candidates=()))
+    record["candidates"] = [asdict(candidate) for candidate in candidates]
+    return _json(record)  # type: ignore[no-any-return]  # a dict stays a dict
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    # Not JSON's business in PostgreSQL: jsonb refuses NUL, and a hostile name may hold one.
+    return str(value).replace("\x00", "\\u0000")

@@ -1,0 +1,194 @@
+"""What is known of the keys in a batch: one query a tenant brings key, person, agent, connection, session, prompt.
+
+One query, because it stands before every call; what it returns are values, so that all thinking after it is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from gateway.connections.sts import BaseKeys, RoleTarget
+from gateway.sealing.services import unseal
+from gateway.terms import Principal, PrincipalKind, SessionCounters
+
+SECRET_COLUMN = "identity_gatewaykey.sealed_secret"  # noqa: S105  # the name of a column
+CREDENTIAL_COLUMN = "connections_credential.sealed_secret"
+
+_QUERY = """
+SELECT k.id, k.access_key_id, k.sealed_secret, k.token_digest, k.expires_at, k.revoked_at, k.conversation,
+       k.generation, k.prompt_id, k.user_id, u.username, u.is_active AND m.is_active AS is_member,
+       coalesce(m.groups, '{}') AS groups, k.service_account_id, w.name AS workload, w.is_suspended AS is_workload_out,
+       k.agent_id, a.name AS agent, a.is_suspended AS is_agent_out,
+       c.id AS connection_id, c.name AS connection, c.account_id, c.role_arn, c.external_id, c.regions,
+       c.state AS connection_state, c.observe_only, d.access_key_id AS base_key, d.sealed_secret AS base_secret,
+       t.slug AS tenant, t.is_suspended AS is_tenant_out,
+       s.id AS session_id, s.calls, s.deletes, s.secrets_masked, s.bytes_out,
+       p.id AS last_prompt, p.source AS last_source, p.generation AS last_generation
+FROM identity_gatewaykey k
+JOIN tenants_tenant t ON t.id = k.tenant_id
+JOIN connections_connection c ON c.tenant_id = k.tenant_id AND c.id = k.connection_id
+LEFT JOIN connections_credential d ON d.tenant_id = k.tenant_id AND d.id = c.credential_id
+LEFT JOIN identity_user u ON u.id = k.user_id
+LEFT JOIN identity_membership m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id
+LEFT JOIN identity_serviceaccount w ON w.tenant_id = k.tenant_id AND w.id = k.service_account_id
+LEFT JOIN identity_agent a ON a.tenant_id = k.tenant_id AND a.id = k.agent_id
+LEFT JOIN audit_session s ON s.tenant_id = k.tenant_id AND s.connection_id = k.connection_id
+     AND s.person_id IS NOT DISTINCT FROM k.user_id
+     AND s.conversation = CASE WHEN k.conversation = '' THEN 'key:' || k.id ELSE k.conversation END
+LEFT JOIN LATERAL (
+    SELECT id, source, generation FROM audit_prompt
+    WHERE tenant_id = k.tenant_id AND conversation = k.conversation AND k.conversation <> ''
+      AND person_id IS NOT DISTINCT FROM k.user_id
+      AND (k.generation = '' OR generation = k.generation)
+    ORDER BY recorded_at DESC LIMIT 1
+) p ON true
+WHERE k.tenant_id = %s AND k.access_key_id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFacts:
+    """The connection a key opens, as of this batch, and the role behind it as STS needs it."""
+
+    id: UUID
+    label: str
+    account_id: str
+    regions: tuple[str, ...]
+    observe_only: bool
+    target: RoleTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFacts:
+    """The newest prompt of the key's conversation."""
+
+    id: UUID
+    is_machine_turn: bool
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """One issued key and everything behind it. `suspended` names what is suspended, or is empty."""
+
+    id: UUID
+    tenant_id: UUID
+    access_key_id: str
+    secret: str = field(repr=False)
+    token_digest: bytes = field(repr=False)
+    expires_at: datetime
+    is_revoked: bool
+    conversation: str
+    generation: str
+    principal: Principal
+    connection: ConnectionFacts
+    suspended: str
+    session_id: UUID | None
+    counters: SessionCounters
+    prompt: PromptFacts | None
+
+    @property
+    def person_id(self) -> UUID | None:
+        return self.principal.id if self.principal.kind is PrincipalKind.PERSON else None
+
+
+def keys_of(*, tenant_id: UUID, access_key_ids: Collection[str]) -> dict[str, KeyFacts]:
+    """Return the tenant's keys by access key id. Call inside the tenant's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_QUERY, [tenant_id, list(access_key_ids)])
+        names = [column.name for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {row["access_key_id"]: _facts(tenant_id, row) for row in rows}
+
+
+def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
+    secret = unseal(tenant_id=tenant_id, column=SECRET_COLUMN, sealed=row["sealed_secret"])
+    return KeyFacts(
+        id=row["id"],
+        tenant_id=tenant_id,
+        access_key_id=row["access_key_id"],
+        secret=secret.decode(),
+        token_digest=bytes(row["token_digest"]),
+        expires_at=row["expires_at"],
+        is_revoked=row["revoked_at"] is not None,
+        conversation=row["conversation"],
+        generation=row["generation"],
+        principal=_principal(row),
+        connection=_connection(tenant_id, row),
+        suspended=_suspended(row),
+        session_id=row["session_id"],
+        counters=SessionCounters(
+            calls=row["calls"] or 0,
+            deletes=row["deletes"] or 0,
+            secrets_masked=row["secrets_masked"] or 0,
+            bytes_out=row["bytes_out"] or 0,
+        ),
+        prompt=_prompt(row),
+    )
+
+
+def _principal(row: dict[str, Any]) -> Principal:
+    is_person = row["user_id"] is not None
+    return Principal(
+        kind=PrincipalKind.PERSON if is_person else PrincipalKind.SERVICE_ACCOUNT,
+        id=row["user_id"] if is_person else row["service_account_id"],
+        label=row["username"] if is_person else row["workload"],
+        groups=tuple(row["groups"]),
+        agent_id=row["agent_id"],
+        agent_label=row["agent"],
+    )
+
+
+def _connection(tenant_id: UUID, row: dict[str, Any]) -> ConnectionFacts:
+    target = RoleTarget(
+        tenant_id=tenant_id,
+        tenant_label=row["tenant"],
+        connection_id=row["connection_id"],
+        connection_label=row["connection"],
+        account=row["account_id"],
+        role_arn=row["role_arn"],
+        external_id=row["external_id"],
+        regions=tuple(row["regions"]),
+        base=_base_keys(tenant_id, row),
+    )
+    return ConnectionFacts(
+        id=row["connection_id"],
+        label=row["connection"],
+        account_id=row["account_id"],
+        regions=target.regions,
+        observe_only=row["observe_only"],
+        target=target,
+    )
+
+
+def _base_keys(tenant_id: UUID, row: dict[str, Any]) -> BaseKeys | None:
+    if row["base_key"] is None:
+        return None
+    secret = unseal(tenant_id=tenant_id, column=CREDENTIAL_COLUMN, sealed=row["base_secret"])
+    return BaseKeys(access_key_id=row["base_key"], secret_access_key=secret.decode())
+
+
+def _suspended(row: dict[str, Any]) -> str:
+    """Name what is suspended; a key of nobody counts as suspended too."""
+    checks = {
+        "tenant": row["is_tenant_out"],
+        "person": row["user_id"] is not None and not row["is_member"],
+        "service account": row["service_account_id"] is not None and row["is_workload_out"],
+        "owner": row["user_id"] is None and row["service_account_id"] is None,
+        "agent": row["agent_id"] is not None and row["is_agent_out"],
+        "connection": row["connection_state"] != "active",
+    }
+    return next((name for name, is_out in checks.items() if is_out), "")
+
+
+def _prompt(row: dict[str, Any]) -> PromptFacts | None:
+    if row["last_prompt"] is None:
+        return None
+    is_machine = row["last_source"] != "person"
+    return PromptFacts(id=row["last_prompt"], is_machine_turn=is_machine, generation=row["last_generation"])

@@ -1,0 +1,150 @@
+"""What can go wrong between a request's arrival and its end. Signature and parse problems are `gateway.wire`'s."""
+
+from gateway.problems import Problem
+
+
+class UnknownKey(Problem):
+    code = "requests.unknown_key"
+    status = 403
+    title = "This access key id is not one hoopweb issued"
+    remedy = "Use keys issued by hoopweb; keys of AWS itself do not work here and are not needed."
+    aws_code = "InvalidClientTokenId"
+
+
+class KeyExpired(Problem):
+    code = "requests.key_expired"
+    status = 403
+    title = "These hoopweb keys have expired or were revoked"
+    remedy = "Ask hoopweb for new ones, for instance by running the credential helper again."
+    aws_code = "ExpiredToken"
+
+
+class TokenMismatch(Problem):
+    code = "requests.token_mismatch"
+    status = 403
+    title = "The session token does not belong to this access key"
+    remedy = "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN from one answer."
+    aws_code = "InvalidClientTokenId"
+
+
+class PrincipalSuspended(Problem):
+    code = "requests.principal_suspended"
+    status = 403
+    title = "The person, agent, connection or tenant behind these keys is suspended"
+    remedy = "Ask a security administrator of your tenant."
+    aws_code = "AccessDenied"
+
+
+class NotApprovable(Problem):
+    code = "requests.not_approvable"
+    status = 403
+    title = "This call needs approval, and its body carries no digest an approval could be bound to"
+    remedy = "Send it with a signed payload (in boto3: Config(s3={'payload_signing_enabled': True}))."
+    aws_code = "AccessDenied"
+
+
+class RangeOfMasked(Problem):
+    code = "requests.range_of_masked"
+    status = 403
+    title = "A part of an object cannot be masked, since a secret may lie across its edge"
+    remedy = "Read the whole object, or ask an administrator for a rule that clears it."
+    aws_code = "AccessDenied"
+
+
+class IdReused(Problem):
+    code = "requests.id_reused"
+    status = 409
+    title = "This admission id was used for another request"
+    remedy = "An edge must give each request an id of its own."
+    aws_code = "InternalFailure"
+
+
+class AlreadyEnded(Problem):
+    code = "requests.already_ended"
+    status = 409
+    title = "This request has ended already"
+    remedy = "Send it again; the client's next attempt is a request of its own."
+    aws_code = "RequestAborted"
+
+
+class RefusedByPolicy(Problem):
+    """Rendered from a Decision; the rule is named to administrators, never to the agent."""
+
+    code = "policy.denied"
+    status = 403
+    title = "Policy refuses this call"
+    aws_code = "AccessDenied"
+
+
+class ApprovalRefused(Problem):
+    code = "approval.refused"
+    status = 403
+    title = "The people asked have refused this call"
+    aws_code = "AccessDenied"
+
+
+class ApprovalLapsed(Problem):
+    code = "approval.lapsed"
+    status = 403
+    title = "Nobody approved this call in time"
+    remedy = "Run the same command again to ask anew."
+    aws_code = "AccessDenied"
+
+
+class ApprovalSpent(Problem):
+    code = "approval.spent"
+    status = 403
+    title = "The approval was used by another identical call"
+    remedy = "Run the same command again to ask anew."
+    aws_code = "AccessDenied"
+
+
+class ApprovalPending(Problem):
+    code = "approval.pending"
+    status = 403
+    title = "This call waits for a second person's approval"
+    remedy = "Run the same command again after approval."
+    aws_code = "ApprovalPending"
+
+
+class ResultWithheld(Problem):
+    code = "masking.withheld"
+    status = 403
+    title = "The call did run, and its answer was withheld because it could not be masked"
+    aws_code = "ResponseWithheld"
+
+
+class RunFailed(Problem):
+    code = "requests.run_failed"
+    status = 502
+    title = "The approved call could not be run"
+    remedy = "See the request's page in hoopweb for how it ended before asking again."
+    aws_code = "ApprovedCallFailed"
+
+
+class EdgeRefused(Problem):
+    code = "edge.refused"
+    status = 401
+    title = "This edge is unknown, revoked, or did not sign this call with its key"
+    remedy = "Enrol the edge with a fresh one-time token."
+
+
+class BootFenced(Problem):
+    code = "edge.boot_fenced"
+    status = 409
+    title = "This life of the edge process was fenced"
+    remedy = "Start the edge process again; it registers a new boot."
+
+
+class EnrolmentRefused(Problem):
+    code = "edge.enrolment_refused"
+    status = 403
+    title = "This enrolment token is unknown, used or expired"
+    remedy = "Ask an administrator of the installation for a new token."
+
+
+class MalformedMessage(Problem):
+    code = "edge.malformed"
+    status = 400
+    title = "This is not a message of the admission contract"
+    remedy = "Run the edge and the control plane from the same release."

@@ -1,0 +1,141 @@
+"""From an entry to the row and the event that record it. Pure, but for the model classes it fills."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from audit.kinds import EventKind
+from audit.services import NewEvent
+from gateway.problems import Problem
+from gateway.requests.entries import Refused
+from gateway.requests.examine import Examined, question_record
+from gateway.requests.intent import link_of
+from gateway.requests.keyring import KeyFacts
+from gateway.requests.models import ProxiedRequest, RequestState
+from gateway.requests.refusals import dialect_of
+from gateway.terms import Effect
+from gateway.wire.contract import Admission
+
+_EVENT_OF = {
+    RequestState.ADMITTED: EventKind.REQUEST_ADMITTED,
+    RequestState.HELD: EventKind.REQUEST_HELD,
+    RequestState.RUNNING: EventKind.REQUEST_RUN,
+    RequestState.REFUSED: EventKind.REQUEST_REFUSED,
+    RequestState.NOT_SENT: EventKind.REQUEST_NOT_SENT,
+    RequestState.COMPLETED: EventKind.REQUEST_COMPLETED,
+}
+
+
+def fingerprint(admission: Admission) -> str:
+    """What a resent admission must equal: method, target, headers and body."""
+    digest = hashlib.sha256(f"{admission.method}\n{admission.target}\n".encode())
+    for name, value in admission.headers:
+        digest.update(f"{name}:{value}\n".encode())
+    digest.update(hashlib.sha256(admission.body).digest())
+    return digest.hexdigest()
+
+
+def _base(admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUID, boot_id: UUID) -> ProxiedRequest:
+    link = link_of(key)
+    invocation = {name.lower(): value for name, value in admission.headers}.get("amz-sdk-invocation-id", "")
+    return ProxiedRequest(
+        id=admission.id,
+        tenant_id=key.tenant_id,
+        session_id=session_id,
+        prompt_id=link.prompt_id,
+        key_id=key.id,
+        link=link.level.value,
+        link_reason=link.reason,
+        person_id=key.person_id,
+        person_label=key.principal.label,
+        agent_id=key.principal.agent_id,
+        agent_label=key.principal.agent_label or "",
+        connection_id=key.connection.id,
+        connection_label=key.connection.label,
+        edge_id=edge_id,
+        boot_id=boot_id,
+        source=admission.source[:64],
+        method=admission.method[:10],
+        dialect=dialect_of(admission).name,
+        fingerprint=fingerprint(admission),
+        invocation_id=invocation[:80],
+        received_at=datetime.fromtimestamp(admission.received_at, tz=UTC),
+    )
+
+
+def understood(
+    examined: Examined, *, state: RequestState, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
+) -> ProxiedRequest:
+    """The row of a call that was understood and decided."""
+    row = _base(examined.admission, examined.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id)
+    primary, decision = examined.primary, examined.decision
+    record = question_record(examined.question, examined.candidates)
+    row.service, row.operation = primary.operation.service, primary.operation.name
+    row.region, row.access = examined.question.region, primary.access.value
+    row.actions = [action.name for action in primary.actions]
+    row.resources = [resource.arn for resource in primary.resources]
+    row.question = record
+    row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
+    row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""
+    row.rule_ids, row.revision = list(decision.rule_ids), decision.revision
+    row.advice, row.reason = decision.advice, decision.reason
+    row.state, row.decided_at = state, now
+    return row
+
+
+def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime) -> ProxiedRequest:
+    """The row of a verified key's call that is not let through."""
+    if entry.examined is not None:
+        row = understood(
+            entry.examined,
+            state=RequestState.REFUSED,
+            session_id=session_id,
+            edge_id=edge_id,
+            boot_id=boot_id,
+            now=now,
+        )
+    else:
+        row = _base(entry.admission, entry.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id)
+        row.service, row.region, row.state = entry.signing_name, entry.region, RequestState.REFUSED
+        row.effect, row.decided_at, row.reason = Effect.DENY.value, now, entry.problem.message
+    row.refusal_code, row.ended_at = entry.problem.code, now
+    return row
+
+
+def event_of(row: ProxiedRequest, *, now: datetime, problem: Problem | None = None) -> NewEvent:
+    """The event that stands for a new row: labels as of now, and everything the decision rested on."""
+    return NewEvent(
+        kind=_EVENT_OF[RequestState(row.state)],
+        at=now,
+        subject=row.pk,
+        session_id=row.session_id,
+        data=_call(row) | ({"code": problem.code} if problem else {}),
+    )
+
+
+def _call(row: ProxiedRequest) -> dict[str, Any]:
+    return {
+        "person": row.person_label,
+        "agent": row.agent_label,
+        "key": str(row.key_id),
+        "connection": row.connection_label,
+        "service": row.service,
+        "operation": row.operation,
+        "access": row.access,
+        "actions": list(row.actions),
+        "resources": list(row.resources),
+        "effect": row.effect,
+        "would_be": row.would_be,
+        "rules": list(row.rule_ids),
+        "revision": row.revision,
+        "reason": row.reason,
+        "link": row.link,
+        "prompt": str(row.prompt_id) if row.prompt_id else None,
+        "edge": str(row.edge_id),
+        "source": row.source,
+        "approval": str(row.approval_id) if row.approval_id else None,
+        "fingerprint": row.fingerprint,
+    }

@@ -1,0 +1,215 @@
+"""Running approved calls, at most once: take the grant, ask policy again, sign afresh, send, mask, keep the answer.
+
+The database decides who runs: a conditional update takes a run, a lease says until when, and what a crash leaves
+between is `ambiguous`, shown to a person and never silently run again. Sending is `gateway.requests.sending`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from django.db.models import F
+
+from approvals.models import ApprovalRequest, ApprovalState
+from approvals.services import take_granted_by_id
+from audit.services import NewEvent, append_all
+from gateway.connections.sts import RoleSession
+from gateway.policy.services import current
+from gateway.problems import Problem
+from gateway.requests import rows, settle, verdicts
+from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run
+from gateway.requests.examine import Examined, examine, wire_request
+from gateway.requests.feed import stored_admission
+from gateway.requests.keyring import keys_of
+from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
+from gateway.requests.problems import ApprovalLapsed, KeyExpired, RefusedByPolicy
+from gateway.requests.sending import Sent, send
+from gateway.sealing.services import seal, unseal
+from gateway.tenants.scope import in_tenant
+from gateway.terms import Effect, OutcomeKind
+from gateway.wire.contract import Upstream
+from gateway.wire.sigv4 import claim_of
+
+# Longer than any send may take (see `sending`), so that a live worker never loses its lease.
+LEASE = timedelta(seconds=180)
+# A run nobody took for this long has lost its message.
+STALE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A run this worker holds: nobody else can take it, and its event is written."""
+
+    run_id: UUID
+    fence: int
+    tenant_id: UUID
+    request_id: UUID
+    upstream: Upstream
+    body: bytes = field(repr=False)
+    examined: Examined
+    salt: bytes = field(repr=False)
+
+
+def open_run(*, tenant_id: UUID, approval_id: UUID, now: datetime) -> UUID | None:
+    """A grant was given: spend it for the call that waits, and queue its run. Returns the run's id.
+
+    Nobody waiting (and the rule does not run at once): the grant stays for the identical call that returns.
+    """
+    with in_tenant(tenant_id):
+        waiting = ProxiedRequest.objects.for_tenant(tenant_id).filter(approval_id=approval_id, state=RequestState.HELD)
+        row = waiting.select_for_update().order_by("received_at").first()
+        if row is None:
+            return None
+        events: list[NewEvent] = []
+        granted = take_granted_by_id(
+            tenant_id=tenant_id, approval_id=approval_id, request_id=row.pk, now=now, later=events
+        )
+        if granted is None:
+            return None
+        # Others that waited for the same grant: it is good once, so they are told to ask anew.
+        for other in waiting.exclude(pk=row.pk):
+            ended = settle.end(
+                tenant_id=tenant_id, row=other, state=RequestState.NOT_SENT, error="approval.spent", now=now
+            )
+            events.extend([ended] if ended else [])
+        run = queue_run(tenant_id=tenant_id, approval_id=approval_id, request_id=row.pk, now=now)
+        append_all(tenant_id=tenant_id, events=events)
+    return run.pk
+
+
+def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> OutcomeKind | None:
+    """Run one queued run; None where another worker has it or had it. Never sends twice."""
+    examined = _examined(tenant_id, run_id, now)
+    if examined is None:
+        return None
+    if isinstance(examined, Problem):
+        return _not_sent(tenant_id, run_id, examined, now)
+    try:
+        session = call_session(examined)
+    except Problem as problem:
+        return _not_sent(tenant_id, run_id, problem, now)
+    taken = _take(tenant_id, run_id, examined, session, worker=worker, now=now)
+    if taken is None:
+        return None
+    sent = send(
+        taken.upstream, taken.body, plan=verdicts.plan_of(examined), request_id=taken.request_id, salt=taken.salt
+    )
+    _finish(taken, sent)
+    return sent.outcome.kind
+
+
+def _examined(tenant_id: UUID, run_id: UUID, now: datetime) -> Examined | Problem | None:
+    """The stored call, examined as of now: keys, standing and policy are asked again."""
+    with in_tenant(tenant_id):
+        run = ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id, state=RunState.QUEUED).first()
+        if run is None:
+            return None
+        admission = stored_admission(tenant_id, run.request_id)
+        approval = ApprovalRequest.objects.for_tenant(tenant_id).get(pk=run.approval_id)
+        if admission is None or approval.state != ApprovalState.USED:
+            return ApprovalLapsed()
+        request = wire_request(admission)
+        claim = claim_of(request)
+        key = keys_of(tenant_id=tenant_id, access_key_ids=[claim.access_key_id]).get(claim.access_key_id)
+        satisfied = frozenset(approval.requirements.values_list("rule_id", flat=True))
+        try:
+            revision = current(tenant_id)
+        except Problem as problem:
+            return problem
+    if key is None:
+        return KeyExpired()
+    try:
+        # The signature was verified when the call arrived; its date may be outside the window by now.
+        examined = examine(admission=admission, request=request, claim=claim, key=key, revision=revision, now=now)
+    except Problem as problem:
+        return problem
+    return _still_approved(examined, satisfied, digest=approval.digest)
+
+
+def _still_approved(examined: Examined, satisfied: frozenset[str], *, digest: str) -> Examined | Problem:
+    """Policy as of now may be stricter than when people answered: then their answer is not enough."""
+    decision = examined.decision
+    unasked = {ask.rule_id for ask in decision.asks} - satisfied
+    if decision.effect is Effect.DENY or unasked or examined.digest != digest:
+        return RefusedByPolicy("Policy has changed since this call was approved")
+    return examined
+
+
+def _take(
+    tenant_id: UUID, run_id: UUID, examined: Examined, session: RoleSession, *, worker: str, now: datetime
+) -> Taken | None:
+    """Take the run and write down that it runs; after the commit it may be sent, and only by this worker."""
+    with in_tenant(tenant_id):
+        queued = ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id, state=RunState.QUEUED)
+        # One conditional update: of two workers with the same message, one changes a row.
+        if not queued.update(
+            state=RunState.RUNNING, worker=worker[:120], lease_until=now + LEASE, started_at=now, fence=F("fence") + 1
+        ):
+            return None
+        run = ApprovedRun.objects.for_tenant(tenant_id).get(pk=run_id)
+        row = ProxiedRequest.objects.for_tenant(tenant_id).select_for_update().get(pk=run.request_id)
+        if row.state != RequestState.HELD:
+            ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id).update(state=RunState.NOT_SENT, ended_at=now)
+            return None
+        row.state, row.started_at = RequestState.RUNNING, now
+        event = append_all(tenant_id=tenant_id, events=[rows.event_of(row, now=now)])[0]
+        row.event_sequence, row.event_leaf = event.sequence, event.leaf
+        row.save(update_fields=("state", "started_at", "event_sequence", "event_leaf"))
+        salt = unseal(tenant_id=tenant_id, column=settle.SALT_COLUMN, sealed=row.sealed_salt or b"")
+    upstream = verdicts.upstream(examined, session=session, leaf=event.leaf, now=now)
+    return Taken(
+        run_id=run_id,
+        fence=run.fence,
+        tenant_id=tenant_id,
+        request_id=row.pk,
+        upstream=upstream,
+        body=examined.admission.body,
+        examined=examined,
+        salt=salt,
+    )
+
+
+def _finish(taken: Taken, sent: Sent) -> None:
+    """Write the outcome and keep the masked answer; a lease that was lost leaves both to the sweep's finding."""
+    state = RunState(sent.outcome.kind.value)
+    with in_tenant(taken.tenant_id):
+        plain = msgspec.msgpack.encode(sent.answer)
+        sealed = seal(tenant_id=taken.tenant_id, column=RESULT_COLUMN, plaintext=plain)
+        mine = ApprovedRun.objects.for_tenant(taken.tenant_id).filter(
+            pk=taken.run_id, state=RunState.RUNNING, fence=taken.fence
+        )
+        mine.update(state=state, ended_at=sent.ended_at, sealed_result=sealed, result_until=sent.ended_at + RESULT_KEPT)
+        settle.store_run_outcome(tenant_id=taken.tenant_id, outcome=sent.outcome)
+        StoredBody.objects.for_tenant(taken.tenant_id).filter(request_id=taken.request_id).delete()
+
+
+def _not_sent(tenant_id: UUID, run_id: UUID, problem: Problem, now: datetime) -> OutcomeKind:
+    """Refused on the way: nothing was sent, and the run is over."""
+    with in_tenant(tenant_id):
+        run = ApprovedRun.objects.for_tenant(tenant_id).select_for_update().get(pk=run_id)
+        if run.state == RunState.QUEUED:
+            run.state, run.ended_at = RunState.NOT_SENT, now
+            run.save(update_fields=("state", "ended_at"))
+            row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
+            event = settle.end(tenant_id=tenant_id, row=row, state=RequestState.NOT_SENT, error=problem.code, now=now)
+            append_all(tenant_id=tenant_id, events=[event] if event else [])
+    return OutcomeKind.NOT_SENT
+
+
+def settle_lost(*, tenant_id: UUID, now: datetime) -> int:
+    """Runs whose worker died after taking them: they may have been sent, so they end as ambiguous."""
+    with in_tenant(tenant_id):
+        lost = ApprovedRun.objects.for_tenant(tenant_id).filter(state=RunState.RUNNING, lease_until__lt=now)
+        events = []
+        found = list(lost.select_for_update(skip_locked=True).order_by("id"))
+        for run in found:
+            run.state, run.ended_at = RunState.AMBIGUOUS, now
+            run.save(update_fields=("state", "ended_at"))
+            row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
+            event = settle.end(tenant_id=tenant_id, row=row, state=RequestState.AMBIGUOUS, error="worker.lost", now=now)
+            events.extend([event] if event else [])
+        append_all(tenant_id=tenant_id, events=events)
+    return len(found)

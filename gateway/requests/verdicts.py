@@ -1,0 +1,91 @@
+"""Allowed calls: signed for exactly this request, sent to the endpoint of the parsed service and region only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from gateway.connections.endpoints import Endpoint, upstream_of
+from gateway.connections.sts import RoleSession
+from gateway.requests.examine import Examined
+from gateway.wire.aws.masking_paths import mask_plan
+from gateway.wire.contract import BodyMode, MaskPlan, Upstream, Verdict, VerdictKind
+from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
+
+
+def _payload_hash(examined: Examined) -> str:
+    """What the fresh signature says of the body: what the client's said, since the body is not touched."""
+    claim = examined.claim
+    match claim.payload_mode:
+        case PayloadMode.HASHED:
+            return claim.payload_sha256 or EMPTY_SHA256
+        case PayloadMode.IMPLICIT:
+            return examined.admission.body_sha256 or EMPTY_SHA256
+        case PayloadMode.UNSIGNED | PayloadMode.STREAMING_UNSIGNED_TRAILER:
+            return claim.payload_mode.value
+        case _:
+            return UNSIGNED_PAYLOAD
+
+
+def witness(request_id: UUID, leaf: bytes) -> str:
+    """The User-Agent's last word: CloudTrail records it, and so witnesses our ledger."""
+    return f"hoopweb/{request_id}#{leaf.hex()}"
+
+
+def _endpoint(examined: Examined) -> Endpoint:
+    """Where AWS's own rules put the parsed service, dialled at the stand-in where one takes AWS's place."""
+    endpoint = upstream_of(examined.primary.operation.service, examined.question.region)
+    return endpoint.dialled_at(settings.UPSTREAM_AWS_URL) if settings.UPSTREAM_AWS_URL else endpoint
+
+
+def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: datetime) -> Upstream:
+    """The request as AWS gets it: the client's own headers, our signature, our witness in the User-Agent."""
+    endpoint = _endpoint(examined)
+    kept = [pair for pair in forwardable_headers(examined.request.headers) if pair[0] != "user-agent"]
+    agent = f"{examined.request.header('user-agent') or '-'} {witness(examined.admission.id, leaf)}"
+    headers = sign(
+        method=examined.request.method,
+        target=examined.request.target,
+        headers=(("host", endpoint.host), *kept, ("user-agent", agent)),
+        payload_hash=_payload_hash(examined),
+        access_key_id=session.access_key_id,
+        secret=session.secret_access_key,
+        session_token=session.session_token,
+        region=endpoint.signing_region,
+        service=endpoint.signing_name,
+        now=now,
+    )
+    is_streamed = examined.admission.body_mode is BodyMode.PAYLOAD
+    return Upstream(
+        method=examined.request.method,
+        target=examined.request.target,
+        host=endpoint.host,
+        headers=headers,
+        dial_host=endpoint.dial_host,
+        dial_port=endpoint.dial_port,
+        is_tls=endpoint.is_tls,
+        payload_sha256=examined.claim.payload_sha256 if is_streamed else None,
+    )
+
+
+def plan_of(examined: Examined) -> MaskPlan:
+    """How the answer is masked: the paths of every candidate, less what the decision clears."""
+    return mask_plan(
+        examined.readings,
+        clear=examined.decision.clear,
+        request_id=str(examined.admission.id),
+        request=examined.request,
+    )
+
+
+def forward(examined: Examined, *, session: RoleSession, leaf: bytes, salt: bytes, now: datetime) -> Verdict:
+    """The verdict that lets a call through."""
+    return Verdict(
+        id=examined.admission.id,
+        kind=VerdictKind.FORWARD,
+        upstream=upstream(examined, session=session, leaf=leaf, now=now),
+        mask=plan_of(examined),
+        commitment_salt=salt,
+    )

@@ -1,0 +1,146 @@
+"""Writing a tenant's entries down: sessions, requests and events in one transaction, the head lock last.
+
+Nothing here waits for a network or thinks about policy; what a verdict says is settled by what was written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from audit.services import NewEvent, append_all
+from audit.sessions import bump_counters, opened_event, session_for
+from gateway.problems import Problem
+from gateway.requests import asks, refusals, rows, verdicts
+from gateway.requests.entries import Allowed, Asked, Entry, Refused
+from gateway.requests.keyring import KeyFacts
+from gateway.requests.models import ProxiedRequest, RequestState
+from gateway.requests.settle import SALT_COLUMN
+from gateway.sealing.services import seal
+from gateway.wire.contract import Verdict
+
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One request as recorded; `verdict` is made after the commit, since only then may anything leave."""
+
+    id: UUID
+    verdict: Callable[[datetime], Verdict]
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A row on its way into the ledger."""
+
+    row: ProxiedRequest
+    entry: Entry
+    salt: bytes = field(repr=False, default=b"")
+    problem: Problem | None = None
+    hold: asks.Placed | None = None
+
+
+def write_down(
+    tenant_id: UUID, entries: Sequence[Entry], *, edge_id: UUID, boot_id: UUID, now: datetime
+) -> list[Written]:
+    """Record the entries in order. Call inside the tenant's transaction; an id known already raises IntegrityError."""
+    sessions, opened = _sessions(tenant_id, [key_of(entry) for entry in entries], now)
+    drafts = [_draft(entry, sessions[key_of(entry).id], edge_id=edge_id, boot_id=boot_id, now=now) for entry in entries]
+    _bump(tenant_id, drafts, now)
+    before = [*opened, *_place(drafts, now)]
+    events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
+    appended = append_all(tenant_id=tenant_id, events=events)[len(before) :]
+    for draft, event in zip(drafts, appended, strict=True):
+        draft.row.event_sequence, draft.row.event_leaf = event.sequence, event.leaf
+    ProxiedRequest.objects.bulk_create([draft.row for draft in drafts])
+    for draft in drafts:
+        if draft.hold is not None and isinstance(draft.entry, Asked):
+            asks.keep(draft.hold, draft.entry, draft.row, now=now)
+    return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
+
+
+def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
+    """Find each asked call its place; returns the events of the approvals, to be appended before the calls'."""
+    events: list[NewEvent] = []
+    asked = [(draft.entry.examined.digest, draft) for draft in drafts if isinstance(draft.entry, Asked)]
+    # In the order of their digests: two batches that ask for the same calls must lock their approvals alike.
+    for _, draft in sorted(asked, key=lambda pair: pair[0]):
+        if isinstance(draft.entry, Asked):
+            draft.hold = asks.place(draft.entry, draft.row, now=now, later=events)
+    return events
+
+
+def key_of(entry: Entry) -> KeyFacts:
+    """The key behind an entry."""
+    return entry.key if isinstance(entry, Refused) else entry.examined.key
+
+
+def _draft(entry: Entry, session_id: UUID, *, edge_id: UUID, boot_id: UUID, now: datetime) -> Draft:
+    if isinstance(entry, Refused):
+        row = rows.refused(entry, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+        return Draft(row=row, entry=entry, problem=entry.problem)
+    state = RequestState.ADMITTED if isinstance(entry, Allowed) else RequestState.HELD
+    row = rows.understood(entry.examined, state=state, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+    salt = os.urandom(SALT_BYTES)
+    row.sealed_salt = seal(tenant_id=row.tenant_id, column=SALT_COLUMN, plaintext=salt)
+    return Draft(row=row, entry=entry, salt=salt)
+
+
+def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple[dict[UUID, UUID], list[NewEvent]]:
+    """Return key id -> session id, opening those that do not exist yet, and the events of the opened."""
+    known: dict[UUID, UUID] = {}
+    opened: list[NewEvent] = []
+    for key in {key.id: key for key in keys}.values():
+        if key.session_id is not None:
+            known[key.id] = key.session_id
+            continue
+        session, is_new = session_for(
+            tenant_id=tenant_id,
+            person_id=key.person_id,
+            person_label=key.principal.label,
+            agent_id=key.principal.agent_id,
+            agent_label=key.principal.agent_label or "",
+            connection_id=key.connection.id,
+            connection_label=key.connection.label,
+            conversation=key.conversation,
+            key_id=key.id,
+            now=now,
+        )
+        known[key.id] = session.pk
+        opened.extend([opened_event(session, key_id=key.id)] if is_new else [])
+    return known, opened
+
+
+def _bump(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> None:
+    # In the order of their ids: two batches that share sessions must lock them alike.
+    for session_id in sorted({draft.row.session_id for draft in drafts}):
+        mine = [draft for draft in drafts if draft.row.session_id == session_id]
+        states = Counter(draft.row.state for draft in mine)
+        bump_counters(
+            tenant_id=tenant_id,
+            session_id=session_id,
+            now=now,
+            calls=len(mine),
+            refused=states[RequestState.REFUSED],
+            held=states[RequestState.HELD],
+            deletes=sum(draft.row.operation.startswith(("Delete", "Terminate")) for draft in mine),
+        )
+
+
+def _verdict(draft: Draft) -> Callable[[datetime], Verdict]:
+    entry, row = draft.entry, draft.row
+    leaf = bytes(row.event_leaf or b"")
+    if isinstance(entry, Refused):
+        problem = entry.problem
+        return lambda _now: refusals.refuse(problem, admission=entry.admission)
+    if isinstance(entry, Allowed):
+        return lambda now: verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=draft.salt, now=now)
+    placed = draft.hold
+    if placed is None:
+        raise AssertionError("an asked entry was not placed")
+    return lambda now: asks.verdict(placed, entry, row, leaf=leaf, salt=draft.salt, now=now)
