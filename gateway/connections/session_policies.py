@@ -61,7 +61,7 @@ PERMISSIONS_ACTIONS = (
     "ram:*",
     "kms:*Grant",
     "kms:PutKeyPolicy",
-    "s3:*Policy",
+    "s3:*Policy*",
     "s3:Put*Acl",
     "s3:*AccessGrant*",
     "s3:*PublicAccessBlock",
@@ -83,6 +83,7 @@ PERMISSIONS_ACTIONS = (
     "ecr:*RegistryPolicy",
     "logs:*ResourcePolicy",
     "events:*Permission",
+    "events:*ResourcePolicy",
 )
 
 

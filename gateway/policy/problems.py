@@ -1,0 +1,36 @@
+"""What can go wrong between a tenant and its policy. What is wrong in a text is `gateway.engine.problems`."""
+
+from __future__ import annotations
+
+from gateway.problems import Problem
+
+
+class PolicyNotReady(Problem):
+    """A deny: a gateway that cannot load its revision answers nothing. Retryable, since publishing mends it."""
+
+    code = "policy.not_ready"
+    status = 503
+    title = "The tenant has no policy that can decide"
+    remedy = "Ask a security administrator to publish one."
+    aws_code = "ServiceUnavailable"
+
+
+class PackUnknown(Problem):
+    code = "policy.pack_unknown"
+    status = 400
+    title = "There is no such pack"
+    remedy = "List the packs this version ships with."
+
+
+class PolicyNameRefused(Problem):
+    code = "policy.name_refused"
+    status = 400
+    title = "A policy cannot have this name"
+    remedy = "Use lower-case words joined by hyphens, at most 40 characters, and no pack's name."
+
+
+class RevisionUnknown(Problem):
+    code = "policy.revision_unknown"
+    status = 404
+    title = "There is no such revision"
+    remedy = "List the policy's revisions."
