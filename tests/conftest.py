@@ -72,3 +72,7 @@ def as_owner() -> AsOwner:
                 cursor.execute("SET ROLE hoopweb_app")
 
     return stepped_up
+
+
+# Known people and places (tests/people.py), for every room.
+pytest_plugins = ("tests.people",)
