@@ -38,7 +38,7 @@ install_uv() {
     mkdir -p .tools
     rm -rf .tools/uv-bootstrap.new
     # --target: Debian refuses a plain `pip install` into its own Python.
-    try "$base" -m pip install --quiet --disable-pip-version-check --target .tools/uv-bootstrap.new "uv==$UV_VERSION" ||
+    try "$base" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools/uv-bootstrap.new "uv==$UV_VERSION" ||
         fail "uv could not be downloaded." "Check the network (or PIP_INDEX_URL, PIP_PROXY) and run make again."
     rm -rf .tools/uv-bootstrap
     mv .tools/uv-bootstrap.new .tools/uv-bootstrap

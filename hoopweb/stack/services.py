@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,21 +104,29 @@ def _home(state: State, account: Account | None) -> Path:
 def _root_home(state: State) -> Path:
     """A folder under /var/lib for a checkout that lies in a closed home, named by the installation's own random id."""
     homes = root_folder(service_home() / "postgres")
-    _forget_lost_homes(homes)
+    _forget_lost_homes(homes, state)
     home = root_folder(homes / state.secret("install-id"))
     (home / "origin").write_text(str(state.root))
     return home / "postgres"
 
 
-def _forget_lost_homes(homes: Path) -> None:
-    """Remove clusters whose state folder, and with it every password to them, is gone."""
+def _forget_lost_homes(homes: Path, state: State) -> None:
+    """Remove clusters nobody can open any more: this state folder's earlier ones, and those of interrupted tests.
+
+    Any other whose state folder is missing may only be waiting for its disk to be mounted.
+    """
     for home in homes.iterdir():
-        origin = home / "origin"
-        if not origin.is_file():
+        if not (home / "origin").is_file():
             continue
-        secret = Path(origin.read_text()) / "secrets" / "install-id"
-        if not secret.is_file() or secret.read_text().strip() != home.name:
+        origin = State(root=Path((home / "origin").read_text()))
+        is_ours = origin.root == state.root or origin.root.is_relative_to(tempfile.gettempdir())
+        if is_ours and not _is_installation(origin, home.name):
             shutil.rmtree(home)
+
+
+def _is_installation(state: State, identity: str) -> bool:
+    secret = state.root / "secrets" / "install-id"
+    return secret.is_file() and secret.read_text().strip() == identity
 
 
 def _short_home(state: State) -> Path:
