@@ -83,6 +83,8 @@ _PLACEHOLDER = re.compile(
       |this|input|args|options|request|req|ctx|event|props|values)[.\[(]
     """
 )
+# Runs of filler inside an otherwise well-formed token, and AWS's documented example keys.
+_FILLER = re.compile(r"[xX]{6,}|[#*.]{4,}|\.{3}|EXAMPLE(?:KEY)?$|(.)\1{9,}|^\[.*\]$|\[redacted", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _PATH = re.compile(r"(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w .@%+,/\\{}:*-]*")
 _CALL = re.compile(r"[A-Za-z_][\w.:>-]*\(.*|(?:[A-Za-z_]\w*(?:\.|->|::))+[A-Za-z_]\w*(?:\[.*\])?[;,)]*")
@@ -100,6 +102,7 @@ def is_placeholder(value: str) -> bool:
     head = value[:_LONGEST_LOOKED_AT]
     return (
         _PLACEHOLDER.match(head) is not None
+        or _FILLER.search(head) is not None
         or _CALL.fullmatch(head) is not None
         or (_PATH.fullmatch(head) is not None and _looks_like_path(head))
         or _URL.fullmatch(head) is not None

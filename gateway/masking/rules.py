@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import re2
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.plausible import entropy, is_placeholder, passes_luhn
+from gateway.masking.plausible import Strength, entropy, is_placeholder, is_plausible, name_strength, passes_luhn
 
 # Google's RE2 throughout: linear time whatever the text, and bytes in, so offsets agree with the catalogue's.
 # `Check` judges one match: (match, text) -> whether its value is a secret.
@@ -48,7 +48,7 @@ def _is_not_placeholder(match: re2._Match[bytes], data: bytes) -> bool:
 
 def _is_option_value(match: re2._Match[bytes], data: bytes) -> bool:
     value = _text(match.group(match.lastindex or 0))
-    return len(value) >= 4 and not value.startswith("-") and not is_placeholder(value)
+    return len(value) >= 4 and not value.startswith(("-", "type=")) and not is_placeholder(value)
 
 
 def _is_random_enough(match: re2._Match[bytes], data: bytes) -> bool:
@@ -67,6 +67,14 @@ def _is_aws_secret(match: re2._Match[bytes], data: bytes) -> bool:
 
 def _is_basic(match: re2._Match[bytes], data: bytes) -> bool:
     return len(match.group(1)) >= 8 and not is_placeholder(_text(match.group(1)))
+
+
+def _is_adjacent(match: re2._Match[bytes], data: bytes) -> bool:
+    """`TOKEN 4f0c...` without a sign between: only random values, and no bare digest after a bare `key`."""
+    strength = name_strength(_text(match.group(1)).strip())
+    value = _text(match.group(2)).strip("-.")
+    is_digest = re.fullmatch(r"[0-9a-f]{32,}", value) is not None and strength is Strength.WEAK
+    return not is_digest and is_plausible(value, min(strength, Strength.WEAK), is_quoted=True)
 
 
 def _is_card(match: re2._Match[bytes], data: bytes) -> bool:
@@ -187,7 +195,19 @@ RULES: tuple[Rule, ...] = (
         _is_aws_secret,
     ),
     _rule(
-        "aws-access-key", "aws-access-key", "akia asia", r"(?:^|[^A-Za-z0-9])(A[KS]IA[A-Z2-7]{16})(?:$|[^A-Za-z0-9])"
+        "adjacent-secret",
+        "secret",
+        "secret token key password access",
+        r"(?i)([a-z0-9_]{0,30}[ _-]?(?:secret|token|key|password|access))(?:\s{1,3}|[\"'`]\s{0,2}|-)(?:key|token|is)?\s{0,2}[\"'`]?"
+        r"([a-z0-9_+/=.~-]{16,})",
+        _is_adjacent,
+    ),
+    _rule(
+        "aws-access-key",
+        "aws-access-key",
+        "akia asia",
+        r"(?:^|[^A-Za-z0-9])(A[KS]IA[A-Z2-7]{16})(?:$|[^A-Za-z0-9])",
+        _is_not_placeholder,
     ),
     _rule(
         "aws-session-token",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def send(scanner: ContentScanner) -> Send:
             return masker
         sent = b""
         edges = [0, *sorted(cuts), len(body)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             out = masker.feed(body[start:end])
             if isinstance(out, Withheld):
                 return out
