@@ -83,8 +83,8 @@ class Tally:
         """Return the fewest records that add up to the same."""
         if self.opened is not None:
             yield self.opened
-        yield from (Sending(id_) for id_ in sorted(self.sending))
         yield from (Ended(outcome) for outcome in self.outcomes.values())
+        yield from (Sending(id_) for id_ in sorted(self.sending))
 
 
 def frame(record: Record) -> bytes:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -180,6 +182,12 @@ class Client:
     async def ask(self, data: bytes, *, is_head: bool = False) -> Message:
         await self.send(data)
         return await self.answer(is_head=is_head)
+
+    def leave(self) -> None:
+        """Vanish: the peer gets a reset rather than a clean end."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     async def is_closed(self, seconds: float = 5) -> bool:
         async with asyncio.timeout(seconds):

@@ -1,0 +1,209 @@
+"""The control plane slow, silent, restarted or saying no: nothing is forwarded that it has not recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from gateway.edge.control import EdgeEnded
+from gateway.terms import OutcomeKind
+from gateway.wire.contract import LARGEST_BATCH_ITEMS, LARGEST_SHARED_BODY
+from tests.edge.peers import FakeServer, write_request
+from tests.edge.world import CALLER, Worlds
+
+CALL = write_request("POST", "/", CALLER, b"{}")
+
+
+async def test_an_edge_enrols_once_and_signs_every_later_call(world: Worlds) -> None:
+    async with world() as w:
+        [enrolment] = w.control.enrolments
+        assert (enrolment.token, enrolment.name, len(enrolment.public_key)) == ("one-time", "edge-1", 32)
+        await w.stop_edge()
+        await w.start_edge()
+        await w.until(lambda: len(w.control.boots) == 2, "the second boot")
+        assert len(w.control.enrolments) == 1
+        assert w.control.boots[0].boot != w.control.boots[1].boot
+
+
+async def test_the_edges_key_is_readable_by_nobody_else(world: Worlds) -> None:
+    async with world() as w:
+        state = w.folder / "state"
+        assert (state / "edge.key").stat().st_mode & 0o777 == 0o600
+        assert (state / "journal").stat().st_mode & 0o777 == 0o700
+        for path in (state / "journal").iterdir():
+            assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_without_a_control_plane_the_call_is_refused_retryably_and_nothing_leaves(world: Worlds) -> None:
+    async with world(control_seconds=0.5) as w:
+        await w.control.server.stop()
+        client = await w.client()
+        answer = await client.ask(CALL)
+        assert (answer.status, json.loads(answer.body)["__type"]) == (503, "ServiceUnavailable")
+        assert w.aws.log == []
+
+
+async def test_an_unanswered_admission_is_reported_as_not_sent(world: Worlds) -> None:
+    async with world(control_seconds=0.5) as w:
+        w.control.hang_admissions = True
+        client = await w.client()
+        assert (await client.ask(CALL)).status == 503
+        outcome = await w.outcome()
+        assert outcome.id == w.control.admissions[0].id
+        assert (outcome.kind, outcome.error) == (OutcomeKind.NOT_SENT, "admission.unanswered")
+
+
+async def test_a_resent_batch_has_the_same_ids(world: Worlds) -> None:
+    async with world() as w:
+        w.control.fail_first = 2
+        client = await w.client()
+        assert (await client.ask(CALL)).status == 200
+        first, second, third = w.control.batches
+        assert first == second == third
+        assert len(w.aws.log) == 1
+
+
+async def test_a_dead_control_address_is_passed_over_for_the_next(world: Worlds) -> None:
+    dead = FakeServer(lambda reader, writer: asyncio.sleep(0))
+    await dead.start()
+    await dead.stop()
+    async with world() as w:
+        await w.stop_edge()
+        w._settings["control_urls"] = (f"http://127.0.0.1:{dead.port}", w.control.url)
+        await w.start_edge()
+        await w.until(lambda: len(w.control.boots) == 2, "the boot at the second address")
+        assert (await (await w.client()).ask(CALL)).status == 200
+
+
+async def test_calls_that_arrive_while_posts_are_in_flight_share_the_next_batch(world: Worlds) -> None:
+    async with world() as w:
+        held = asyncio.Event()
+
+        async def decide_later(admission):  # type: ignore[no-untyped-def]  # an admission in, its verdict out
+            await held.wait()
+            return w.forward(admission)
+
+        w.control.decide = decide_later
+        clients = [await w.client() for _ in range(40)]
+        for client in clients[:4]:
+            await client.send(CALL)
+            await asyncio.sleep(0.02)
+        await w.until(lambda: len(w.control.batches) == 4, "four posts in flight")
+        for client in clients[4:]:
+            await client.send(CALL)
+        await asyncio.sleep(0.1)
+        assert len(w.control.batches) == 4
+        held.set()
+        for client in clients:
+            assert (await client.answer()).status == 200
+        assert [len(batch.items) for batch in w.control.batches] == [1, 1, 1, 1, 36]
+        assert all(len(batch.items) <= LARGEST_BATCH_ITEMS for batch in w.control.batches)
+
+
+async def test_a_large_body_travels_alone(world: Worlds) -> None:
+    async with world() as w:
+        gate = asyncio.Event()
+
+        async def decide_later(admission):  # type: ignore[no-untyped-def]  # an admission in, its verdict out
+            await gate.wait()
+            return w.refuse(admission)
+
+        w.control.decide = decide_later
+        first = [await w.client() for _ in range(4)]
+        for client in first:
+            await client.send(CALL)
+            await asyncio.sleep(0.02)
+        clients = [await w.client() for _ in range(3)]
+        large = write_request("POST", "/", CALLER, b"x" * (LARGEST_SHARED_BODY + 1))
+        for client, sent in zip(clients, (CALL, large, CALL), strict=True):
+            await client.send(sent)
+            await asyncio.sleep(0.05)
+        gate.set()
+        for client in clients:
+            assert (await client.answer()).status == 403
+        [alone] = [batch for batch in w.control.batches if any(len(item.body) > 2 for item in batch.items)]
+        assert len(alone.items) == 1
+        assert alone.items[0].can_hold is False
+
+
+async def test_outcomes_wait_for_a_control_plane_that_takes_none(world: Worlds) -> None:
+    async with world() as w:
+        w.control.store_outcomes = False
+        client = await w.client()
+        assert (await client.ask(CALL)).status == 200
+        await asyncio.sleep(0.3)
+        assert w.control.outcomes == {}
+        w.control.store_outcomes = True
+        assert (await w.outcome()).kind is OutcomeKind.COMPLETED
+
+
+async def test_a_revoked_edge_stops_admitting_within_a_feed_and_ends(world: Worlds) -> None:
+    async with world() as w:
+        client = await w.client()
+        assert (await client.ask(CALL)).status == 200
+        revoked_at = time.monotonic()
+        w.control.is_revoked = True
+        await asyncio.wait({w.running}, timeout=5)
+        assert time.monotonic() - revoked_at < 2
+        with pytest.raises(EdgeEnded, match="revoked"):
+            w.running.result()
+
+
+async def test_a_fenced_boot_ends(world: Worlds) -> None:
+    async with world() as w:
+        w.control.is_fenced = True
+        await asyncio.wait({w.running}, timeout=5)
+        with pytest.raises(EdgeEnded, match="fenced"):
+            w.running.result()
+        assert w.aws.log == []
+
+
+async def test_an_edge_that_is_not_enrolled_and_has_no_token_ends(world: Worlds) -> None:
+    async with world() as w:
+        await w.stop_edge()
+        (w.folder / "state" / "edge.id").unlink()
+        w._settings["enrol_token"] = ""
+        await w.start_edge()
+        await asyncio.wait({w.running}, timeout=5)
+        with pytest.raises(EdgeEnded, match="HOOPWEB_EDGE_ENROL_TOKEN"):
+            w.running.result()
+
+
+async def test_ready_means_booted_and_heard(world: Worlds) -> None:
+    async with world() as w:
+        health = await w.client(port=w.edge.ports["health"])
+        await w.until(lambda: w.edge._control.is_ready, "readiness")
+        assert (await health.ask(write_request("GET", "/-/ready", {}))).status == 200
+        await w.control.server.stop()
+        await w.until(lambda: not w.edge._control.is_ready, "the loss to be noticed")
+        assert (await health.ask(write_request("GET", "/-/ready", {}))).status == 503
+        assert (await health.ask(write_request("GET", "/-/live", {}))).status == 200
+
+
+async def test_the_health_paths_do_not_exist_for_clients(world: Worlds) -> None:
+    async with world() as w:
+        w.control.decide = w.refuse
+        client = await w.client()
+        assert (await client.ask(write_request("GET", "/-/ready", CALLER))).status == 403
+        health = await w.client(port=w.edge.ports["health"])
+        assert (await health.ask(write_request("GET", "/", CALLER))).status == 404
+
+
+async def test_the_feeds_cursor_goes_back_as_it_came(world: Worlds) -> None:
+    async with world() as w:
+        await w.until(lambda: len(w.control.feeds) > 2, "feeds")
+        assert w.control.feeds[0].cursor == {}
+        assert w.control.feeds[2].cursor == {"acme": 2}
+
+
+async def test_before_the_boot_is_registered_calls_are_refused_retryably(world: Worlds) -> None:
+    async with world() as w:
+        await w.stop_edge()
+        await w.control.server.stop()
+        await w.start_edge()
+        await w.until(lambda: "plain" in w.edge.ports, "the listener")
+        answer = await (await w.client()).ask(CALL)
+        assert (answer.status, json.loads(answer.body)["__type"]) == (503, "ServiceUnavailable")
