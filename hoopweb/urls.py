@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from hoopweb.health import healthz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("api/", include(("hoopweb.api.router", "api"))),
+    path("admin/", admin.site.urls),
+    path("", include(("hoopweb.ui.urls", "ui"))),
+]
+handler400 = "hoopweb.ui.failures.malformed"
+handler403 = "hoopweb.ui.failures.forbidden"
+handler404 = "hoopweb.ui.failures.not_found"
+handler500 = "hoopweb.ui.failures.server_error"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from gateway.identity.caller import Caller
 from gateway.identity.problems import NotSignedIn
 from gateway.tenants.rights import Right
+
+if TYPE_CHECKING:
+    # DRF's views import this module by its settings: importing them back would be a circle.
+    from rest_framework.views import APIView
 
 
 class CallerAuthentication(BaseAuthentication):

@@ -1,0 +1,131 @@
+"""`/prompts/`: the words that set agents to work. Agents' hooks post them; people read the masked copy.
+
+The exact words need a right of their own, and reading them is itself written down.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.models import Prompt
+from audit.problems import PromptNotFound
+from audit.prompts import LARGEST_NAME, LARGEST_PROMPT, read_exact, record_prompt
+from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Right
+from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
+from hoopweb.api.idempotency import idempotent
+from hoopweb.api.keys import own_agent
+from hoopweb.api.pagination import newest
+
+ORDER = newest("prompts", "recorded_at")
+# Who speaks in this turn: a person, or a machine (a schedule, another agent's hand-over).
+SOURCES = ("person", "machine")
+
+
+class PromptSerializer(serializers.ModelSerializer[Prompt]):
+    person = serializers.UUIDField(source="person_id", allow_null=True)
+    agent = serializers.UUIDField(source="agent_id", allow_null=True)
+    text = serializers.CharField(source="masked_text", help_text="Secrets replaced.")
+
+    class Meta:
+        model = Prompt
+        fields = (
+            "id",
+            "person",
+            "person_label",
+            "agent",
+            "agent_label",
+            "conversation",
+            "generation",
+            "source",
+            "text",
+            "characters",
+            "commitment",
+            "recorded_at",
+        )
+
+
+class ExactPromptSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    text = serializers.CharField(help_text="Exactly as recorded, secrets included.")
+
+
+class PromptBody(StrictSerializer):
+    text = serializers.CharField(trim_whitespace=False, max_length=LARGEST_PROMPT)
+    conversation = serializers.CharField(max_length=LARGEST_NAME)
+    generation = serializers.CharField(max_length=LARGEST_NAME)
+    agent = serializers.UUIDField(required=False, allow_null=True, default=None)
+    source = serializers.ChoiceField(SOURCES, required=False, default="person")
+
+
+class PromptQuery(PageQuery):
+    conversation = serializers.CharField(required=False, max_length=LARGEST_NAME)
+
+
+def prompts_of_tenant(tenant: Tenant) -> QuerySet[Prompt]:
+    rows = Prompt.objects.for_tenant(tenant).defer("sealed_text", "sealed_salt")
+    return cast("QuerySet[Prompt]", rows)
+
+
+class Prompts(ApiView):
+    rights: ClassVar = {"GET": Right.SESSIONS_READ, "POST": Right.PROMPTS_WRITE}
+
+    @describe("List prompts, secrets replaced", page_of(PromptSerializer), query=PromptQuery, operation_id="prompts_list")
+    def get(self, request: Request) -> Response:
+        query = self.query(PromptQuery)
+        rows = prompts_of_tenant(self.caller.tenant)
+        conversation = query.pop("conversation", None)
+        if conversation is not None:
+            rows = rows.filter(conversation=conversation)
+        return Response(paged(ORDER.page(rows, **query), PromptSerializer))
+
+    @describe(
+        "Record the exact words that set an agent to work",
+        PromptSerializer,
+        body=PromptBody,
+        status=201,
+        operation_id="prompts_record",
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        caller, body = self.caller, self.body(PromptBody)
+        agent = own_agent(caller, body.pop("agent"))
+        prompt = record_prompt(
+            tenant=caller.tenant,
+            person_id=caller.user.pk if caller.user else None,
+            person_label=caller.label,
+            agent_id=agent.pk if agent else None,
+            agent_label=agent.name if agent else "",
+            now=self.now,
+            random=os.urandom,
+            **body,
+        )
+        return Response(PromptSerializer(prompt).data, status=201)
+
+
+class OnePrompt(ApiView):
+    rights: ClassVar = {"GET": Right.SESSIONS_READ}
+
+    @describe("Read one prompt, secrets replaced", PromptSerializer, operation_id="prompts_read")
+    def get(self, request: Request, prompt_id: UUID) -> Response:
+        row = prompts_of_tenant(self.caller.tenant).filter(pk=prompt_id).first()
+        if row is None:
+            raise PromptNotFound
+        return Response(PromptSerializer(row).data)
+
+
+class ExactPrompt(ApiView):
+    rights: ClassVar = {"GET": Right.PROMPTS_READ}
+
+    @describe("Read the exact words; reading is recorded", ExactPromptSerializer, operation_id="prompts_read_exact")
+    def get(self, request: Request, prompt_id: UUID) -> Response:
+        caller = self.caller
+        text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, now=self.now)
+        return Response({"id": prompt_id, "text": text}, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,68 @@
+"""The paths of /api/v1/. What each answers is in the module of its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import URLPattern, URLResolver
+from django.urls.resolvers import RoutePattern
+from django.views import View
+
+from hoopweb.api import (
+    agents,
+    approvals,
+    connections,
+    docs,
+    events,
+    keys,
+    me,
+    members,
+    policies,
+    prompts,
+    requests,
+    sessions,
+)
+
+
+class _SlashOptional(RoutePattern):
+    """Takes a path with or without its last slash: a redirect would turn a client's POST into a GET."""
+
+    def match(self, path: str) -> Any:
+        return super().match(path) or super().match(f"{path}/")
+
+
+def route(path: str, view: type[View], name: str) -> URLPattern:
+    return URLPattern(_SlashOptional(path, name=name, is_endpoint=True), view.as_view(), {}, name)
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    route("v1/me/", me.Me, "me"),
+    route("v1/sessions/", sessions.Sessions, "sessions"),
+    route("v1/sessions/<uuid:session_id>/", sessions.OneSession, "session"),
+    route("v1/sessions/<uuid:session_id>/timeline/", sessions.Timeline, "timeline"),
+    route("v1/prompts/", prompts.Prompts, "prompts"),
+    route("v1/prompts/<uuid:prompt_id>/", prompts.OnePrompt, "prompt"),
+    route("v1/prompts/<uuid:prompt_id>/exact/", prompts.ExactPrompt, "prompt-exact"),
+    route("v1/requests/", requests.Requests, "requests"),
+    route("v1/requests/<uuid:request_id>/", requests.OneRequest, "request"),
+    route("v1/approvals/", approvals.Approvals, "approvals"),
+    route("v1/approvals/<uuid:approval_id>/", approvals.OneApproval, "approval"),
+    route("v1/approvals/<uuid:approval_id>/votes/", approvals.Votes, "votes"),
+    route("v1/policies/", policies.Policies, "policies"),
+    route("v1/policies/<uuid:policy_id>/revisions/", policies.Revisions, "revisions"),
+    route("v1/connections/", connections.Connections, "connections"),
+    route("v1/connections/<uuid:connection_id>/", connections.OneConnection, "connection"),
+    route("v1/connections/<uuid:connection_id>/test/", connections.Test, "connection-test"),
+    route("v1/connections/<uuid:connection_id>/trust-policy/", connections.TrustPolicy, "trust-policy"),
+    route("v1/agents/", agents.Agents, "agents"),
+    route("v1/agents/<uuid:agent_id>/", agents.OneAgent, "agent"),
+    route("v1/agents/<uuid:agent_id>/suspend/", agents.SuspendAgent, "agent-suspend"),
+    route("v1/keys/", keys.Keys, "keys"),
+    route("v1/keys/<uuid:key_id>/", keys.OneKey, "key"),
+    route("v1/members/", members.Members, "members"),
+    route("v1/events/", events.Events, "events"),
+    route("v1/events/<int:sequence>/", events.OneEvent, "event"),
+    route("v1/events/<int:sequence>/proof/", events.Proof, "proof"),
+    route("schema/", docs.Schema, "schema"),
+    route("docs/", docs.Docs, "docs"),
+]

@@ -1,0 +1,96 @@
+"""What every page shares: who may see it, the frame around it, and how a problem looks to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from approvals.models import ApprovalRequest, ApprovalState
+from gateway.identity.caller import Caller
+from gateway.identity.models import Membership
+from gateway.identity.problems import NotSignedIn
+from gateway.problems import Problem
+from gateway.tenants.rights import Right
+from hoopweb.api.errors import nothing_changes
+from hoopweb.api.pagination import USUAL_PAGE
+
+# Past this the badge says "99+": counting further tells nobody more.
+_MOST_COUNTED = 100
+View = Callable[..., HttpResponse]
+
+
+def page(right: Right, **by_method: Right) -> Callable[[View], View]:
+    """Open a page to signed-in people with `right` (or, for POST, the one named by `POST=`).
+
+    The view gets the caller. A Problem it raises becomes a page, and nothing it did is kept.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, **named: Any) -> HttpResponse:
+            caller: Caller | None = getattr(request, "caller", None)
+            # Keys are for programs: a page would hand them what only a person's session may do.
+            if caller is None or caller.api_key is not None:
+                return _not_inside(request)
+            try:
+                caller.must(by_method.get(str(request.method), right))
+                return view(request, caller, **named)
+            except Problem as problem:
+                return problem_page(request, problem)
+
+        return checked
+
+    return decorate
+
+
+def _not_inside(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        # Signed in but nobody's member, or of a suspended tenant: the sign-in page would only lead back here.
+        return problem_page(request, getattr(request, "caller_problem", NotSignedIn()))
+    query = urlencode({"next": request.get_full_path()}) if request.method == "GET" else ""
+    return HttpResponseRedirect(f"{reverse('ui:sign-in')}?{query}")
+
+
+def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Tell a person what went wrong; the request's transaction is rolled back."""
+    nothing_changes()
+    return render(request, "problem.html", {"problem": problem}, status=problem.status)
+
+
+def show(
+    request: HttpRequest, caller: Caller, template: str, context: dict[str, Any], *, here: str, status: int = 200
+) -> HttpResponse:
+    """Render a page in its frame: who is signed in, which tenants he may switch to, what waits for an answer."""
+    frame = {
+        "caller": caller,
+        "here": here,
+        "may": {right.name: right in caller.rights for right in Right},
+        "pending_approvals": _pending(caller),
+        "tenants": _tenants(caller),
+    }
+    return render(request, template, {**frame, **context}, status=status)
+
+
+def _pending(caller: Caller) -> int:
+    if Right.APPROVALS_READ not in caller.rights:
+        return 0
+    rows = ApprovalRequest.objects.for_tenant(caller.tenant).filter(state=ApprovalState.PENDING)
+    return len(rows.values_list("pk")[:_MOST_COUNTED])
+
+
+def _tenants(caller: Caller) -> list[tuple[UUID, str]]:
+    """The tenants the person is a member of; the look-up policy opens exactly his own memberships."""
+    rows = Membership.objects.filter(user=caller.user, is_active=True).order_by("tenant__title")
+    return list(rows.values_list("tenant_id", "tenant__title"))
+
+
+def cursor_of(request: HttpRequest) -> dict[str, Any]:
+    """Return the paging arguments of a page: its cursor from the address, and the usual length."""
+    return {"cursor": request.GET.get("cursor") or None, "limit": USUAL_PAGE}

@@ -1,0 +1,81 @@
+"""Connections: the AWS accounts of the tenant, adding one, and proving that it works."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from gateway.connections import selectors, services
+from gateway.identity.caller import Caller
+from gateway.problems import Problem
+from gateway.tenants.rights import Right
+from hoopweb.api.connections import ORDER
+from hoopweb.api.errors import nothing_changes
+from hoopweb.principal import PrincipalUnknown, trust_policy_of
+from hoopweb.ui.base import cursor_of, page, show
+
+_FIELDS = ("name", "account_id", "role_arn", "regions")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Right.CONNECTIONS_READ, POST=Right.CONNECTIONS_WRITE)
+def connection_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    if request.method != "POST":
+        return _list(request, caller, {"regions": "eu-central-1"})
+    given = {name: request.POST.get(name, "").strip() for name in _FIELDS}
+    try:
+        made = services.create_connection(
+            tenant=caller.tenant,
+            name=given["name"],
+            account_id=given["account_id"],
+            role_arn=given["role_arn"],
+            regions=re.split(r"[\s,]+", given["regions"]),
+            observe_only="observe_only" in request.POST,
+            by_label=caller.label,
+            now=timezone.now(),
+            random=os.urandom,
+        )
+    except Problem as problem:
+        return _list(request, caller, given, problem=problem)
+    return HttpResponseRedirect(reverse("ui:connection", kwargs={"connection_id": made.pk}))
+
+
+def _list(
+    request: HttpRequest, caller: Caller, given: dict[str, str], *, problem: Problem | None = None
+) -> HttpResponse:
+    found = ORDER.page(selectors.connections(caller.tenant), **cursor_of(request))
+    context = {"page": found, "given": given, "problem": problem}
+    answer = show(request, caller, "connections.html", context, here="connections", status=problem.status if problem else 200)
+    if problem:
+        nothing_changes()
+    return answer
+
+
+@require_safe
+@page(Right.CONNECTIONS_READ)
+def detail(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
+    connection = selectors.connection(caller.tenant, connection_id)
+    context: dict[str, Any] = {"connection": connection, "is_standin": bool(settings.UPSTREAM_AWS_URL)}
+    if Right.CONNECTIONS_WRITE in caller.rights:
+        try:
+            context["trust_policy"] = trust_policy_of(connection)
+        except PrincipalUnknown as problem:
+            context["problem"] = problem
+    return show(request, caller, "connection.html", context, here="connections")
+
+
+@require_POST
+@page(Right.CONNECTIONS_WRITE)
+def test(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
+    services.test_connection(
+        tenant=caller.tenant, connection_id=connection_id, by_label=caller.label, now=timezone.now()
+    )
+    return HttpResponseRedirect(reverse("ui:connection", kwargs={"connection_id": connection_id}))

@@ -1,0 +1,67 @@
+"""Policy: the revision that decides now, its history, and publishing the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from gateway.identity.caller import Caller
+from gateway.policy import selectors, services
+from gateway.policy.packs import pack_names, pack_text
+from gateway.problems import Problem
+from gateway.tenants.rights import Right
+from hoopweb.api.errors import nothing_changes
+from hoopweb.api.policies import REVISIONS
+from hoopweb.ui.base import cursor_of, page, show
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page(Right.POLICIES_READ, POST=Right.POLICIES_WRITE)
+def policy_page(request: HttpRequest, caller: Caller) -> HttpResponse:
+    if request.method != "POST":
+        return _page(request, caller)
+    packs = [name for name in request.POST.getlist("packs") if name]
+    # A browser sends lines ended as mail has them; what is published and hashed has Unix ones.
+    text = request.POST.get("text", "").replace("\r\n", "\n")
+    try:
+        services.publish(tenant=caller.tenant, packs=packs, text=text, by_label=caller.label, now=timezone.now())
+    except Problem as problem:
+        nothing_changes()
+        return _page(request, caller, text=text, packs=packs, problem=problem)
+    return HttpResponseRedirect(reverse("ui:policies"))
+
+
+def _page(
+    request: HttpRequest,
+    caller: Caller,
+    *,
+    text: str | None = None,
+    packs: Sequence[str] | None = None,
+    problem: Problem | None = None,
+) -> HttpResponse:
+    policy = selectors.policies(caller.tenant).filter(name=services.MAIN).first()
+    current = policy.current if policy else None
+    chosen = packs if packs is not None else (current.packs if current else [])
+    context = {
+        "current": current,
+        "page": REVISIONS.page(selectors.revisions(caller.tenant), **cursor_of(request)),
+        "packs": [{"name": name, "text": pack_text(name), "is_chosen": name in chosen} for name in pack_names()],
+        "text": text if text is not None else (current.text if current else ""),
+        "problem": problem,
+        "faults": [str(fault) for fault in getattr(problem, "faults", ())],
+    }
+    return show(
+        request, caller, "policies.html", context, here="policies", status=problem.status if problem else 200
+    )
+
+
+@require_safe
+@page(Right.POLICIES_READ)
+def revision_page(request: HttpRequest, caller: Caller, revision_id: UUID) -> HttpResponse:
+    found = selectors.revision(caller.tenant, revision_id)
+    return show(request, caller, "revision.html", {"revision": found}, here="policies")
