@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.signals import connection_created
 
 from hoopweb.stack.services import Services
@@ -22,6 +23,19 @@ AsOwner = Callable[[], AbstractContextManager[None]]
 def django_db_modify_db_settings(services: Services) -> None:
     """The server must be up before pytest-django creates its database on it."""
     assert services.postgres.is_ready()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_reaches_the_ledger() -> Iterator[None]:
+    """Emptying after a transactional test must cascade: Django does not manage the ledger's table, and it refers to tenants."""
+    plain = DatabaseOperations.sql_flush
+
+    def cascading(self: DatabaseOperations, style: Any, tables: Any, **options: Any) -> Any:
+        return plain(self, style, tables, **(options | {"allow_cascade": True}))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", cascading)
+        yield
 
 
 def _step_down(**_: Any) -> None:
