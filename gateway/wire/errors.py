@@ -28,9 +28,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 _FORM = "application/x-www-form-urlencoded"
 
 
-def guess_protocol(
-    headers: Iterable[tuple[str, str]], target: str, method: str
-) -> tuple[Protocol, bool]:
+def guess_protocol(headers: Iterable[tuple[str, str]], target: str, method: str) -> tuple[Protocol, bool]:
     """The protocol a request seems to speak, and whether it is S3's; for errors before anything is verified.
 
     Never raises: what is too broken to tell is answered as REST JSON, which every SDK can show.

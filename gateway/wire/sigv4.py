@@ -354,9 +354,7 @@ def forwardable_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, 
     Content-Length (the sender of the body sets it), and Expect (the gateway answers it itself).
     """
     received = [(name.lower(), value) for name, value in headers]
-    named = {
-        token.strip().lower() for name, value in received if name == "connection" for token in value.split(",")
-    }
+    named = {token.strip().lower() for name, value in received if name == "connection" for token in value.split(",")}
     dropped = _HOP_BY_HOP | _REPLACED | named
     kept = tuple((name, value) for name, value in received if name not in dropped)
     # A compressed answer could not be masked.
@@ -385,9 +383,7 @@ def without_presign(request: WireRequest) -> WireRequest:
         else:
             hoisted.append((lowered, decode_component(value)))
     target = "?".join(filter(None, (request.path, "&".join(filter(None, kept)))))
-    return WireRequest(
-        method=request.method, target=target, headers=(*request.headers, *hoisted), body=request.body
-    )
+    return WireRequest(method=request.method, target=target, headers=(*request.headers, *hoisted), body=request.body)
 
 
 def sign(
@@ -414,9 +410,7 @@ def sign(
     if sum(name == "host" for name, _ in whole) != 1:
         raise ValueError("a request is signed for exactly one host")
     request = WireRequest(method=method, target=target, headers=whole)
-    signed = tuple(
-        sorted({name for name, _ in whole if name.startswith("x-amz-") or name in _SIGNED_BESIDE_AMZ})
-    )
+    signed = tuple(sorted({name for name, _ in whole if name.startswith("x-amz-") or name in _SIGNED_BESIDE_AMZ}))
     # AWS re-encodes an S3 path itself, so the last canonical form is the one that it will compute.
     path = _canonical_paths(request.path, service)[-1]
     lines = _canonical_headers(request, signed)

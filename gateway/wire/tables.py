@@ -27,7 +27,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, array_like=True, omit_def
     """Base of all compiled values: arrays on disk, since names of fields would be half of every file."""
 
 
-class Member(Table, kw_only=True):
+class Member(Table, frozen=True, kw_only=True):
     """One member of a structure, or the element, key or value of a container (then `name` is empty).
 
     `wire` is the serialised name where it differs from `name`; `location` is header, headers, uri, querystring,
@@ -53,7 +53,7 @@ class Member(Table, kw_only=True):
         return self.wire or self.name
 
 
-class Shape(Table, kw_only=True):
+class Shape(Table, frozen=True, kw_only=True):
     """One shape. `kind` is botocore's type name; `element` is a list's member or a map's value, `key` a map's key."""
 
     kind: str
@@ -74,8 +74,15 @@ class Shape(Table, kw_only=True):
         return next((member for member in self.members if member.name == name), None)
 
 
-class OperationTable(Table, kw_only=True):
-    """One operation: its HTTP form, shapes by name (empty: none), error shapes, and the IAM actions it performs."""
+Actions = tuple[tuple[str, AccessClass], ...]
+
+
+class OperationTable(Table, frozen=True, kw_only=True):
+    """One operation: its HTTP form, shapes by name (empty: none), error shapes, and the IAM actions it performs.
+
+    `given` are actions a parameter adds, by its dotted place; `effective` what AWS later does in the caller's
+    name because of one. `is_delegated` says that it carries other operations.
+    """
 
     name: str
     method: str = "POST"
@@ -89,10 +96,13 @@ class OperationTable(Table, kw_only=True):
     is_unsigned: bool = False
     is_mapped: bool = False
     is_reviewed: bool = False
-    actions: tuple[tuple[str, AccessClass], ...] = ()
+    is_delegated: bool = False
+    actions: Actions = ()
+    given: tuple[tuple[str, Actions], ...] = ()
+    effective: tuple[tuple[str, Actions], ...] = ()
 
 
-class Route(Table, kw_only=True):
+class Route(Table, frozen=True, kw_only=True):
     """One way to reach an operation at the end of a path: query and header names that must be there.
 
     A query value of None asks for any value that is not empty, an empty one for the bare name (`?acl`).
@@ -104,7 +114,7 @@ class Route(Table, kw_only=True):
     headers: tuple[str, ...] = ()
 
 
-class RouteNode(Table, kw_only=True):
+class RouteNode(Table, frozen=True, kw_only=True):
     """A place in a service's trie over raw path segments.
 
     `mixed` holds segments such as `{id}:action` as (prefix, label, suffix); `greedy` labels swallow one or more
@@ -118,7 +128,7 @@ class RouteNode(Table, kw_only=True):
     routes: tuple[Route, ...] = ()
 
 
-class ServiceTable(Table, kw_only=True):
+class ServiceTable(Table, frozen=True, kw_only=True):
     """One service model: how its operations are reached, and every shape they use."""
 
     name: str
@@ -140,7 +150,7 @@ class ServiceTable(Table, kw_only=True):
         return self.shapes[name] if name else None
 
 
-class Index(Table, kw_only=True):
+class Index(Table, frozen=True, kw_only=True):
     """Which service models stand behind a signing name, and what the tables were compiled from."""
 
     botocore: str
@@ -149,10 +159,22 @@ class Index(Table, kw_only=True):
     services: tuple[str, ...]
 
 
-class IamTable(Table, kw_only=True):
+class IamTable(Table, frozen=True, kw_only=True):
     """Every IAM action by prefix: `actions["s3"]["GetObject"]` is its access class."""
 
     actions: dict[str, dict[str, AccessClass]]
+
+    def access_of(self, action: str) -> AccessClass:
+        """The class of one action by its full name; one that IAM's reference lacks is Permissions management."""
+        prefix, _, name = action.partition(":")
+        return self.actions.get(prefix, {}).get(name, AccessClass.PERMISSIONS)
+
+    def spelled(self, prefix: str, name: str) -> str | None:
+        """The action of that name as IAM spells it, upper and lower case aside; None when there is none."""
+        actions = self.actions.get(prefix, {})
+        if name in actions:
+            return name
+        return next((spelled for spelled in actions if spelled.lower() == name.lower()), None)
 
 
 def _read(path: Path) -> bytes:

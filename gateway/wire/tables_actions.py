@@ -5,6 +5,7 @@ What parameters add at run time is `gateway.wire.aws.actions`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from gateway.terms import AccessClass
-from gateway.wire.tables import IamTable
+from gateway.wire.tables import Actions, IamTable
 
+_TAGS = re.compile(r"Tag|[Uu]ntag")
 REVIEW = Path(__file__).parent / "aws" / "actions.toml"
 
 
@@ -21,9 +23,12 @@ REVIEW = Path(__file__).parent / "aws" / "actions.toml"
 class Mapped:
     """The actions of one operation; `is_mapped` is false when only the conservative default could be given."""
 
-    actions: tuple[tuple[str, AccessClass], ...]
+    actions: Actions
     is_mapped: bool
     is_reviewed: bool
+    is_delegated: bool = False
+    given: tuple[tuple[str, Actions], ...] = ()
+    effective: tuple[tuple[str, Actions], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,10 @@ class ActionReview:
     prefixes: Mapping[str, str]
     by_method: frozenset[str]
     credential: frozenset[str]
+    delegated: frozenset[str]
     actions: Mapping[str, Mapping[str, list[str]]]
+    given: Mapping[str, Mapping[str, list[str]]]
+    effective: Mapping[str, Mapping[str, list[str]]]
 
     @classmethod
     def load(cls) -> Self:
@@ -43,7 +51,10 @@ class ActionReview:
             prefixes=data["prefixes"],
             by_method=frozenset(data["by_method"]["services"]),
             credential=frozenset(data["credential"]["operations"]),
+            delegated=frozenset(data["delegated"]["operations"]),
             actions=data["actions"],
+            given=data["given"],
+            effective=data["effective"],
         )
 
     def prefix_of(self, service: str, signing_name: str, iam: IamTable) -> str:
@@ -55,34 +66,39 @@ class ActionReview:
 
     def actions_of(self, service: str, prefix: str, operation: str, method: str, iam: IamTable) -> Mapped:
         """The IAM actions one operation performs, each with its access class."""
+        whole = f"{service}.{operation}"
         reviewed = self.actions.get(service, {}).get(operation)
         names = reviewed or self._default_names(service, prefix, operation, method, iam)
-        if names is None:
-            return Mapped(actions=_unmapped(f"{prefix}:{operation}"), is_mapped=False, is_reviewed=False)
-        mints = f"{service}.{operation}" in self.credential
-        classes = tuple((name, AccessClass.CREDENTIAL if mints else access_of(name, iam)) for name in names)
-        return Mapped(actions=classes, is_mapped=True, is_reviewed=reviewed is not None)
+        mints = whole in self.credential
+        return Mapped(
+            actions=_classed(names, iam, mints=mints) if names else _unmapped(f"{prefix}:{operation}"),
+            is_mapped=names is not None,
+            is_reviewed=reviewed is not None,
+            is_delegated=whole in self.delegated,
+            given=_by_place(self.given.get(whole, {}), iam),
+            effective=_by_place(self.effective.get(whole, {}), iam),
+        )
 
-    def _default_names(
-        self, service: str, prefix: str, operation: str, method: str, iam: IamTable
-    ) -> list[str] | None:
+    def _default_names(self, service: str, prefix: str, operation: str, method: str, iam: IamTable) -> list[str] | None:
         if service in self.by_method:
             return [f"{prefix}:{method}"]
-        lowered = {name.lower(): name for name in iam.actions.get(prefix, {})}
-        if operation.lower() in lowered:
-            return [f"{prefix}:{lowered[operation.lower()]}"]
+        name = iam.spelled(prefix, operation)
+        if name is not None:
+            return [f"{prefix}:{name}"]
         return [f"{prefix}:{operation}"] if f"{service}.{operation}" in self.credential else None
 
 
-def _unmapped(name: str) -> tuple[tuple[str, AccessClass], ...]:
+def _classed(names: list[str], iam: IamTable, *, mints: bool = False) -> Actions:
+    return tuple((name, AccessClass.CREDENTIAL if mints else iam.access_of(name)) for name in names)
+
+
+def _by_place(reviewed: Mapping[str, list[str]], iam: IamTable) -> tuple[tuple[str, Actions], ...]:
+    return tuple((place, _classed(names, iam)) for place, names in reviewed.items())
+
+
+def _unmapped(name: str) -> Actions:
     # Two entries, so that a rule on either class fires: nobody has said what this operation may not do.
     return ((name, AccessClass.WRITE), (name, AccessClass.PERMISSIONS))
-
-
-def access_of(action: str, iam: IamTable) -> AccessClass:
-    """The class of one action by its full name; an action IAM's reference lacks is Permissions management."""
-    prefix, _, name = action.partition(":")
-    return iam.actions.get(prefix, {}).get(name, AccessClass.PERMISSIONS)
 
 
 def iam_table(data: Mapping[str, Mapping[str, Any]]) -> IamTable:
@@ -101,5 +117,5 @@ def _class_of(name: str, level: str) -> AccessClass:
     if AccessClass.PERMISSIONS in levels:
         return AccessClass.PERMISSIONS
     if AccessClass.TAGGING in levels:
-        return AccessClass.TAGGING if "tag" in name.lower() else AccessClass.WRITE
+        return AccessClass.TAGGING if _TAGS.search(name) else AccessClass.WRITE
     return AccessClass(level)

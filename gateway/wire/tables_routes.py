@@ -50,26 +50,26 @@ class _Node:
 def routes_of(model: Mapping[str, Any], shapes: Mapping[str, Shape]) -> RouteNode:
     """The trie of all operations of one REST model; raises ValueError on a path form it does not know."""
     root = _Node()
-    for operation in model["operations"].values():
+    for name, operation in model["operations"].items():
         path, _, query = operation["http"]["requestUri"].partition("?")
         node = root
         for segment in path.removeprefix("/").split("/"):
             node = node.step(segment)
         shape = shapes.get(operation.get("input", {}).get("shape", ""))
-        node.routes.append(_route(operation, query, shape))
+        node.routes.append(_route(name, operation["http"]["method"], query, shape))
     return root.frozen()
 
 
-def _route(operation: Mapping[str, Any], query: str, shape: Shape | None) -> Route:
+def _route(name: str, method: str, query: str, shape: Shape | None) -> Route:
     needed: list[tuple[str, str | None]] = []
     for part in filter(None, query.split("&")):
-        name, _, value = part.partition("=")
-        needed.append((name, value))
+        literal, _, value = part.partition("=")
+        needed.append((literal, value))
     required = [member for member in shape.members if member.name in shape.required] if shape else []
     needed.extend((member.wire_name, None) for member in required if member.location == "querystring")
     return Route(
-        operation=operation["name"],
-        method=operation["http"]["method"],
+        operation=name,
+        method=method,
         query=tuple(needed),
         headers=tuple(member.wire_name.lower() for member in required if member.location == "header"),
     )

@@ -26,9 +26,7 @@ SPEAKERS = [
 
 
 def parsed(protocol: Protocol, service: str, operation: str, *, is_s3: bool, message: str = MESSAGE) -> dict:
-    answer = render(
-        protocol, code="AccessDenied", message=message, status=403, request_id="req-1", is_s3=is_s3
-    )
+    answer = render(protocol, code="AccessDenied", message=message, status=403, request_id="req-1", is_s3=is_s3)
     model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
     response = {"status_code": answer.status, "headers": dict(answer.headers), "body": answer.body}
     return create_parser(protocol.value).parse(response, model.operation_model(operation).output_shape)
@@ -76,12 +74,24 @@ def signed(service: str) -> tuple[str, str]:
 FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 GUESSES = [
     ((signed("dynamodb"), ("X-Amz-Target", "DynamoDB_20120810.GetItem")), "/", "POST", Protocol.JSON, False),
-    ((signed("monitoring"), ("smithy-protocol", "rpc-v2-cbor")), "/service/x/operation/y", "POST", Protocol.CBOR, False),
+    (
+        (signed("monitoring"), ("smithy-protocol", "rpc-v2-cbor")),
+        "/service/x/operation/y",
+        "POST",
+        Protocol.CBOR,
+        False,
+    ),
     ((signed("s3"),), "/bucket/key", "GET", Protocol.REST_XML, True),
     ((signed("s3express"),), "/bucket/key", "PUT", Protocol.REST_XML, True),
     ((signed("ec2"), FORM), "/", "POST", Protocol.EC2, False),
     ((signed("sts"), FORM), "/", "POST", Protocol.QUERY, False),
-    ((), "/?Action=GetCallerIdentity&X-Amz-Credential=A%2F20260101%2Fus-east-1%2Fsts%2Faws4_request", "GET", Protocol.QUERY, False),
+    (
+        (),
+        "/?Action=GetCallerIdentity&X-Amz-Credential=A%2F20260101%2Fus-east-1%2Fsts%2Faws4_request",
+        "GET",
+        Protocol.QUERY,
+        False,
+    ),
     ((), "/b/k?X-Amz-Credential=A%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "GET", Protocol.REST_XML, True),
     ((("Authorization", "AWS AKIA:abc="),), "/b/k", "GET", Protocol.REST_XML, True),
     ((), "/b/k?AWSAccessKeyId=A&Signature=b&Expires=1", "GET", Protocol.REST_XML, True),

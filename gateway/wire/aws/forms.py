@@ -179,5 +179,3 @@ class FormReader:
             self.unknown[where] = node.text
         for name, child in node.children.items():
             self._set_aside(child, f"{where}.{name}")
-
-

@@ -37,9 +37,7 @@ def parse(request: WireRequest, signing_name: str, region: str) -> tuple[Reading
     return _by_path(request, models, signing_name, region)
 
 
-def _by_path(
-    request: WireRequest, models: tuple[Model, ...], signing_name: str, region: str
-) -> tuple[Reading, ...]:
+def _by_path(request: WireRequest, models: tuple[Model, ...], signing_name: str, region: str) -> tuple[Reading, ...]:
     rest_models = tuple(model for model in models if model.table.protocols[0] in _REST)
     speaks_forms = any(
         protocol in model.table.protocols for model in models for protocol in (Protocol.QUERY, Protocol.EC2)
@@ -61,16 +59,19 @@ def _by_path(
 
 
 def _without_shadows(found: list[Reading]) -> tuple[Reading, ...]:
-    """Drop a reading with unknown members where the same service reads the same request without any.
+    """Drop a reading with unknown members where a clean one does the same in IAM's words; clean ones come first.
 
-    Only old and new spellings of one operation meet so (S3 lifecycle, notification): never a stricter one.
+    Old and new spellings meet so (S3 lifecycle), and services of one wire form (RDS, Neptune, DocumentDB). What
+    is dropped is never stricter than what stays.
     """
-    clean = {reading.operation.service: _actions(reading) for reading in found if not reading.unknown}
-    return tuple(
+    clean = [reading for reading in found if not reading.unknown]
+    kept = [
         reading
         for reading in found
-        if not reading.unknown or not _actions(reading) <= clean.get(reading.operation.service, frozenset())
-    )
+        if reading.unknown and not any(_actions(reading) <= _actions(other) for other in clean)
+    ]
+    own = sorted(clean, key=lambda reading: reading.operation.service != reading.operation.signing_name)
+    return (*own, *kept)
 
 
 def _actions(reading: Reading) -> frozenset[str]:

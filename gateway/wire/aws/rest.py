@@ -34,6 +34,7 @@ _TRANSPORT = frozenset(
         "x-amz-api-version",
         "x-amz-s3session-token",
         "x-amz-te",
+        "x-amz-glacier-version",
         "x-amz-sdk-checksum-algorithm",
     )
 )

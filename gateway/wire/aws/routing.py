@@ -23,7 +23,11 @@ class Match:
 
 
 def matches(
-    root: RouteNode, method: str, segments: tuple[str, ...], query: Mapping[str, tuple[str, ...]], headers: frozenset[str]
+    root: RouteNode,
+    method: str,
+    segments: tuple[str, ...],
+    query: Mapping[str, tuple[str, ...]],
+    headers: frozenset[str],
 ) -> tuple[Match, ...]:
     """The most specific routes that fit, several where the wire does not tell them apart; empty when none does.
 

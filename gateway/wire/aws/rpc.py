@@ -97,9 +97,7 @@ def _unmodelled(
     if not isinstance(value, dict):
         raise MalformedBody("It is not a structure")
     service = models[0].name if models else signing_name
-    operation = Operation(
-        service=service, name=name, protocol=protocol, signing_name=signing_name, is_modelled=False
-    )
+    operation = Operation(service=service, name=name, protocol=protocol, signing_name=signing_name, is_modelled=False)
     return Reading(operation=operation, region=region, parameters=value, unknown={})
 
 

@@ -1,0 +1,204 @@
+"""What a reading does in IAM's words: its own actions, and those its parameters carry for later.
+
+The compiled map is `aws/actions.toml` through the tables; which ARNs are touched is `resources`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.terms import AccessClass, Action
+from gateway.wire import tables
+from gateway.wire.aws.reading import Reading, model
+from gateway.wire.tables import Actions, OperationTable
+
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):role/.+", re.ASCII)
+# Universal targets of EventBridge Scheduler name the operation they will make.
+_SDK_TARGET = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:(?P<service>[a-z0-9]+):(?P<name>[A-Za-z0-9]+)", re.ASCII)
+_PARTIQL = re.compile(r"\s*(select|insert|update|delete|exists)\b", re.IGNORECASE)
+_PARTIQL_ACTIONS = {
+    "select": "dynamodb:PartiQLSelect",
+    "exists": "dynamodb:PartiQLSelect",
+    "insert": "dynamodb:PartiQLInsert",
+    "update": "dynamodb:PartiQLUpdate",
+    "delete": "dynamodb:PartiQLDelete",
+}
+_WRITE_ITEMS = {
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "PutRequest": "dynamodb:PutItem",
+    "DeleteRequest": "dynamodb:DeleteItem",
+}
+# What a schedule does to a target that is a resource rather than an operation.
+_TARGET_ACTIONS = {
+    "lambda": "lambda:InvokeFunction",
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "states": "states:StartExecution",
+    "events": "events:PutEvents",
+    "kinesis": "kinesis:PutRecord",
+    "firehose": "firehose:PutRecord",
+    "ecs": "ecs:RunTask",
+    "codebuild": "codebuild:StartBuild",
+    "codepipeline": "codepipeline:StartPipelineExecution",
+    "sagemaker": "sagemaker:StartPipelineExecution",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What a reading's parameters carry: actions AWS will perform, and whether more stays folded."""
+
+    effective: tuple[Action, ...] = ()
+    is_delegated: bool = False
+
+
+def table_of(reading: Reading) -> OperationTable | None:
+    """The compiled operation of a reading; None for one of which only the name is known."""
+    if not reading.operation.is_modelled:
+        return None
+    return model(reading.operation.service).operation(reading.operation.name)
+
+
+def actions_of(reading: Reading) -> tuple[Action, ...]:
+    """Every IAM action the call performs, never empty. What nobody has mapped is Write and Permissions management."""
+    table = table_of(reading)
+    if table is None:
+        name = f"{_prefix_of(reading)}:{reading.operation.name}"
+        return tuple(Action(name=name, access=access) for access in (AccessClass.WRITE, AccessClass.PERMISSIONS))
+    given = [pair for place, actions in table.given if is_given(reading.parameters, place) for pair in actions]
+    narrowed = _narrowed(reading, table.actions)
+    return _unique((*narrowed, *given))
+
+
+def _unique(pairs: Actions) -> tuple[Action, ...]:
+    return tuple(Action(name=name, access=access) for name, access in dict.fromkeys(pairs))
+
+
+def _prefix_of(reading: Reading) -> str:
+    service = reading.operation.service
+    return model(service).table.iam_prefix if service in tables.index().services else service
+
+
+def is_given(parameters: Mapping[str, Any], place: str) -> bool:
+    """Whether a parameter at a dotted place is there and says something; lists on the way mean any element."""
+    return any(value not in (None, False, "", [], {}) for value in values_at(parameters, place.split(".")))
+
+
+def values_at(value: Any, segments: list[str]) -> Iterator[Any]:
+    """All values at a place, stepping through lists."""
+    if isinstance(value, list):
+        for item in value:
+            yield from values_at(item, segments)
+    elif not segments:
+        yield value
+    elif isinstance(value, Mapping) and segments[0] in value:
+        yield from values_at(value[segments[0]], segments[1:])
+
+
+# --- operations whose actions depend on what is inside
+
+
+def _narrowed(reading: Reading, actions: Actions) -> Actions:
+    """DynamoDB's carriers name only what they carry; anything not understood leaves the whole set."""
+    if reading.operation.service != "dynamodb" or reading.unknown:
+        return actions
+    match reading.operation.name:
+        case "TransactWriteItems":
+            carried = {kind for item in values_at(reading.parameters, ["TransactItems"]) for kind in item}
+            wanted = _known(carried, _WRITE_ITEMS)
+        case "BatchWriteItem":
+            tables_items = reading.parameters.get("RequestItems", {})
+            carried = {kind for items in tables_items.values() for item in items for kind in item}
+            wanted = _known(carried, _WRITE_ITEMS)
+            wanted = wanted and wanted | {"dynamodb:BatchWriteItem"}
+        case "ExecuteStatement" | "BatchExecuteStatement" | "ExecuteTransaction":
+            wanted = _statement_actions(statements_of(reading))
+        case _:
+            return actions
+    return tuple(pair for pair in actions if pair[0] in wanted) or actions
+
+
+def _known(carried: set[str], names: Mapping[str, str]) -> set[str]:
+    return {names[kind] for kind in carried} if carried <= names.keys() else set()
+
+
+def statements_of(reading: Reading) -> tuple[str, ...]:
+    """The PartiQL statements of a DynamoDB reading."""
+    places = (["Statement"], ["Statements", "Statement"], ["TransactStatements", "Statement"])
+    return tuple(value for place in places for value in values_at(reading.parameters, place))
+
+
+def _statement_actions(statements: tuple[str, ...]) -> set[str]:
+    found = [_PARTIQL.match(statement) for statement in statements]
+    if not found or any(match is None for match in found):
+        return set()
+    return {_PARTIQL_ACTIONS[match[1].lower()] for match in found if match is not None}
+
+
+# --- what parameters carry
+
+
+def carried_by(reading: Reading, access: AccessClass) -> Carried:
+    """Actions AWS will perform because of this call, as far as its parameters say; the rest is delegated."""
+    table = table_of(reading)
+    if table is None:
+        return Carried(is_delegated=True)
+    found = {pair for place, actions in table.effective if is_given(reading.parameters, place) for pair in actions}
+    if _may_pass_role(reading, access) and any(_role_arns(reading.parameters)):
+        found.add(_classed("iam:PassRole"))
+    targets = _target_actions(reading)
+    found |= targets or set()
+    is_unfolded = reading.operation.service == "scheduler" and targets is not None
+    effective = tuple(Action(name=name, access=level) for name, level in sorted(found))
+    return Carried(effective=effective, is_delegated=table.is_delegated and not is_unfolded)
+
+
+def _classed(name: str) -> tuple[str, AccessClass]:
+    return name, tables.iam().access_of(name)
+
+
+def _may_pass_role(reading: Reading, access: AccessClass) -> bool:
+    """IAM and STS name roles to manage or take them; everybody else who is given one will use it."""
+    is_reading = access in (AccessClass.LIST, AccessClass.READ)
+    return not is_reading and reading.operation.service not in ("iam", "sts")
+
+
+def _role_arns(value: Any, name: str = "") -> Iterator[str]:
+    match value:
+        case Mapping():
+            for key, item in value.items():
+                yield from _role_arns(item, str(key))
+        case list():
+            for item in value:
+                yield from _role_arns(item, name)
+        case str() if "role" in name.lower() and _ROLE_ARN.fullmatch(value):
+            yield value
+        case _:
+            return
+
+
+def _target_actions(reading: Reading) -> set[tuple[str, AccessClass]] | None:
+    """The actions of a schedule's target, or None where it does not say which they are."""
+    if reading.operation.service != "scheduler":
+        return None
+    target = next(values_at(reading.parameters, ["Target", "Arn"]), "")
+    universal = _SDK_TARGET.fullmatch(target)
+    if universal is not None:
+        return _operation_actions(universal["service"], universal["name"])
+    service = target.split(":")[2] if target.count(":") >= 5 else ""
+    return {_classed(_TARGET_ACTIONS[service])} if service in _TARGET_ACTIONS else None
+
+
+def _operation_actions(service: str, name: str) -> set[tuple[str, AccessClass]] | None:
+    """Scheduler spells services as the Java SDK does, and operations in camel case."""
+    names = {known.replace("-", ""): known for known in tables.index().services} | {"sfn": "stepfunctions"}
+    if service not in names:
+        return None
+    operation = model(names[service]).operation(name[0].upper() + name[1:])
+    return set(operation.actions) if operation else None
