@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import rfc8785
 
 from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
+from gateway.masking.recorded import mask_json
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.problems import (
@@ -25,8 +27,12 @@ from gateway.requests.problems import (
     UnknownKey,
 )
 from gateway.terms import Candidate, Decision, Effect, Question, strictest
-from gateway.wire.aws.candidates import Reading, candidates_of, digest_parameters, read
-from gateway.wire.contract import Admission, BodyMode
+from gateway.wire.aws.candidates import candidate_of
+from gateway.wire.aws.masking_paths import mask_plan
+from gateway.wire.aws.parsing import parse
+from gateway.wire.aws.reading import Reading
+from gateway.wire.aws.redaction import digest_parameters
+from gateway.wire.contract import Admission, BodyMode, MaskPlan
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, verify, without_presign
 
@@ -90,8 +96,8 @@ def examine(
     """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
     _check_standing(key, now)
     plain = without_presign(request)
-    readings = read(plain, claim)
-    candidates = candidates_of(plain, readings, account=key.connection.account_id, region=claim.region)
+    readings = parse(plain, claim.service, claim.region)
+    candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
     primary = _strictest(candidates)
     check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)
     link = link_of(key)
@@ -133,6 +139,13 @@ def _check_standing(key: KeyFacts, now: datetime) -> None:
         raise KeyExpired
 
 
+def _candidate(reading: Reading, key: KeyFacts, region: str) -> Candidate:
+    """One reading in IAM's words; what policy sees and the record keeps holds no secret, modelled or found."""
+    candidate = candidate_of(reading, account=key.connection.account_id, region=region)
+    parameters, _counts = mask_json(candidate.parameters)
+    return replace(candidate, parameters=parameters)
+
+
 def _strictest(candidates: tuple[Candidate, ...]) -> Candidate:
     access = strictest(candidate.access for candidate in candidates)
     return next(candidate for candidate in candidates if candidate.access is access)
@@ -140,10 +153,16 @@ def _strictest(candidates: tuple[Candidate, ...]) -> Candidate:
 
 def _check_range(examined: Examined) -> None:
     # Only where the answer would be masked: a cleared body may be read in any part.
-    is_read = examined.primary.operation.name == "GetObject"
-    wants_part = examined.request.header("range") is not None
-    if is_read and wants_part and "body" not in examined.decision.clear and examined.decision.effect is Effect.ALLOW:
+    plan = plan_of(examined)
+    if plan.reads_range and not plan.is_clear and examined.decision.effect is Effect.ALLOW:
         raise RangeOfMasked
+
+
+def plan_of(examined: Examined) -> MaskPlan:
+    """How the answer is masked: the paths of every reading, less what the decision clears."""
+    decision = examined.decision
+    plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
+    return msgspec.structs.replace(plan, masks=decision.masks)
 
 
 def _digest(examined: Examined) -> str:

@@ -21,7 +21,7 @@ from gateway.policy.services import current
 from gateway.problems import Problem
 from gateway.requests import rows, settle, verdicts
 from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run
-from gateway.requests.examine import Examined, examine, wire_request
+from gateway.requests.examine import Examined, examine, plan_of, wire_request
 from gateway.requests.feed import stored_admission
 from gateway.requests.keyring import keys_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
@@ -94,9 +94,7 @@ def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> Out
     taken = _take(tenant_id, run_id, examined, session, worker=worker, now=now)
     if taken is None:
         return None
-    sent = send(
-        taken.upstream, taken.body, plan=verdicts.plan_of(examined), request_id=taken.request_id, salt=taken.salt
-    )
+    sent = send(taken.upstream, taken.body, plan=plan_of(examined), request_id=taken.request_id, salt=taken.salt)
     _finish(taken, sent)
     return sent.outcome.kind
 

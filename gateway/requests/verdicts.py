@@ -9,9 +9,8 @@ from django.conf import settings
 
 from gateway.connections.endpoints import Endpoint, upstream_of
 from gateway.connections.sts import RoleSession
-from gateway.requests.examine import Examined
-from gateway.wire.aws.masking_paths import mask_plan
-from gateway.wire.contract import BodyMode, MaskPlan, Upstream, Verdict, VerdictKind
+from gateway.requests.examine import Examined, plan_of
+from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
 from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
 
 
@@ -67,16 +66,6 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
         dial_port=endpoint.dial_port,
         is_tls=endpoint.is_tls,
         payload_sha256=examined.claim.payload_sha256 if is_streamed else None,
-    )
-
-
-def plan_of(examined: Examined) -> MaskPlan:
-    """How the answer is masked: the paths of every candidate, less what the decision clears."""
-    return mask_plan(
-        examined.readings,
-        clear=examined.decision.clear,
-        request_id=str(examined.admission.id),
-        request=examined.request,
     )
 
 
