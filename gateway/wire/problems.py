@@ -35,6 +35,12 @@ class RepeatedHeader(WireProblem):
     remedy = "Send each of these headers once; two readers could take different ones."
 
 
+class MalformedHeader(WireProblem):
+    code = "wire.malformed_header"
+    title = "A header holds a character that no header may hold"
+    remedy = "Send header names as tokens and values without control characters."
+
+
 class OddEncoding(WireProblem):
     code = "wire.odd_encoding"
     title = "The request target is encoded in a way that two servers could read differently"

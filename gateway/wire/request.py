@@ -12,7 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
-from gateway.wire.problems import OddEncoding, RepeatedHeader
+from gateway.wire.problems import MalformedHeader, OddEncoding, RepeatedHeader
 
 # Query names that belong to a presigned signature and never to an operation.
 PRESIGN_NAMES = frozenset(
@@ -33,6 +33,8 @@ LONGEST_TARGET = 64 * 1024
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Only printable ASCII without space may stand in a request target (RFC 9112); `#` never reaches a server.
 _TARGET = re.compile(r"/[!-\"$-~]*\Z")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_NOT_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def decode_component(raw: str) -> str:
@@ -60,7 +62,8 @@ def query_pairs(raw_query: str) -> tuple[tuple[str, str], ...]:
 class WireRequest:
     """A request with its raw target (percent-encoding untouched) and headers in the order received.
 
-    Raises OddEncoding when the target is not an absolute path in printable ASCII.
+    Raises OddEncoding when the target is not an absolute path in printable ASCII, and MalformedHeader when the
+    method, a name or a value could break the head apart: values may come decoded out of a presigned query.
     """
 
     method: str
@@ -71,6 +74,11 @@ class WireRequest:
     def __post_init__(self) -> None:
         if len(self.target) > LONGEST_TARGET or not _TARGET.match(self.target):
             raise OddEncoding("The request target is not an absolute path in printable ASCII")
+        if not _TOKEN.match(self.method):
+            raise MalformedHeader("The method is not a token")
+        for name, value in self.headers:
+            if not _TOKEN.match(name) or _NOT_IN_VALUE.search(value):
+                raise MalformedHeader
 
     def __repr__(self) -> str:
         # Headers and query may carry signatures and tokens, the body secrets: none of them is shown.

@@ -12,9 +12,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
 
+from gateway.wire.canonical import (
+    ALGORITHM,
+    S3_FAMILY,
+    canonical_headers,
+    canonical_paths,
+    canonical_query,
+    signature_of,
+    signing_key,
+)
 from gateway.wire.problems import (
     AmbiguousProtocol,
     AnonymousPost,
@@ -31,14 +38,11 @@ from gateway.wire.problems import (
 )
 from gateway.wire.request import PRESIGN_NAMES, WireRequest, decode_component
 
-ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 # AWS's own tolerance is five minutes for most services; S3's fifteen would only widen the replay window.
 SKEW = timedelta(seconds=300)
 LONGEST_PRESIGN_SECONDS = 7 * 24 * 3600
-# Paths of these are encoded once and never folded: a key may hold `//` or `..`.
-S3_FAMILY = frozenset(("s3", "s3express", "s3-object-lambda", "s3-outposts"))
 
 _SCOPE = r"(?P<key>[\w.:=@-]{1,256})/(?P<date>\d{8})/(?P<region>[a-z0-9-]{1,64})/(?P<service>[A-Za-z0-9-]{1,64})"
 _CREDENTIAL = re.compile(_SCOPE + r"/aws4_request\Z", re.ASCII)
@@ -220,11 +224,11 @@ def verify(request: WireRequest, claim: Claim, secret: str, *, now: datetime, bo
     _check_coverage(request, claim)
     payload = _payload_line(claim, body_sha256)
     key = signing_key(secret, claim.date.strftime("%Y%m%d"), claim.region, claim.service)
-    headers = _canonical_headers(request, claim.signed_headers)
-    query = _canonical_query(request)
-    for path in _canonical_paths(request.path, claim.service):
+    headers = canonical_headers(request, claim.signed_headers)
+    query = canonical_query(request)
+    for path in canonical_paths(request.path, claim.service):
         canonical = "\n".join((request.method, path, query, *headers, "", ";".join(claim.signed_headers), payload))
-        expected = _signature(key, canonical, claim.date, claim.region, claim.service)
+        expected = signature_of(key, canonical, claim.date, claim.region, claim.service)
         if hmac.compare_digest(expected, claim.signature):
             return
     raise SignatureDoesNotMatch
@@ -259,61 +263,6 @@ def _payload_line(claim: Claim, body_sha256: str | None) -> str:
             return digest
         case mode:
             return mode.value
-
-
-@lru_cache(maxsize=2048)
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """Derive the key of one day, region and service; four HMACs, so kept (the cache never leaves memory)."""
-    key = f"AWS4{secret}".encode()
-    for part in (date, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
-
-
-def _signature(key: bytes, canonical: str, date: datetime, region: str, service: str) -> str:
-    scope = f"{date:%Y%m%d}/{region}/{service}/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = "\n".join((ALGORITHM, f"{date:%Y%m%dT%H%M%SZ}", scope, digest))
-    return hmac.digest(key, to_sign.encode(), "sha256").hex()
-
-
-def _canonical_headers(request: WireRequest, signed: Iterable[str]) -> list[str]:
-    lines = []
-    for name in signed:
-        # `header` refuses repeats: a joined value would be signed as one and read by AWS as two.
-        value = request.header(name)
-        if value is None:
-            raise SignatureDoesNotMatch(f"The signed header {name} did not arrive")
-        lines.append(f"{name}:{' '.join(value.split())}")
-    return lines
-
-
-def _canonical_query(request: WireRequest) -> str:
-    pairs = (
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
-        for name, value in request.query
-        if name.lower() != "x-amz-signature"
-    )
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
-
-
-def _canonical_paths(path: str, service: str) -> tuple[str, ...]:
-    """The path as clients sign it, first; for S3 also as AWS re-encodes it, where that differs."""
-    if service not in S3_FAMILY:
-        return (quote(_without_dot_segments(path), safe="/~"),)
-    encoded = quote(unquote_to_bytes(path), safe="/~")
-    return (path,) if encoded == path else (path, encoded)
-
-
-def _without_dot_segments(path: str) -> str:
-    kept: list[str] = []
-    for segment in path.split("/"):
-        if segment == ".." and kept:
-            kept.pop()
-        elif segment not in ("", ".", ".."):
-            kept.append(segment)
-    tail = "/" if kept and path.endswith("/") else ""
-    return "/" + "/".join(kept) + tail
 
 
 # --- signing afresh
@@ -412,12 +361,12 @@ def sign(
     request = WireRequest(method=method, target=target, headers=whole)
     signed = tuple(sorted({name for name, _ in whole if name.startswith("x-amz-") or name in _SIGNED_BESIDE_AMZ}))
     # AWS re-encodes an S3 path itself, so the last canonical form is the one that it will compute.
-    path = _canonical_paths(request.path, service)[-1]
-    lines = _canonical_headers(request, signed)
-    canonical = "\n".join((method, path, _canonical_query(request), *lines, "", ";".join(signed), payload_hash))
+    path = canonical_paths(request.path, service)[-1]
+    lines = canonical_headers(request, signed)
+    canonical = "\n".join((method, path, canonical_query(request), *lines, "", ";".join(signed), payload_hash))
     date = now.astimezone(UTC)
     key = signing_key(secret, f"{date:%Y%m%d}", region, service)
-    signature = _signature(key, canonical, date, region, service)
+    signature = signature_of(key, canonical, date, region, service)
     scope = f"{access_key_id}/{date:%Y%m%d}/{region}/{service}/aws4_request"
     authorization = f"{ALGORITHM} Credential={scope}, SignedHeaders={';'.join(signed)}, Signature={signature}"
     return (*whole, ("authorization", authorization))

@@ -12,6 +12,8 @@ from gateway.wire.aws.rest import refuse_method_override, rest_readings
 from gateway.wire.problems import AmbiguousProtocol, UnknownOperation, UnknownService, WireProblem
 from gateway.wire.request import WireRequest
 
+# Whatever else Connection names would be dropped on the way, after it was decided upon.
+_CONNECTION_TOKENS = frozenset(("close", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade"))
 _REST = (Protocol.REST_JSON, Protocol.REST_XML)
 
 
@@ -26,6 +28,11 @@ def parse(request: WireRequest, signing_name: str, region: str) -> tuple[Reading
         raise UnknownService(signing_name)
     if refuse_method_override(request):
         raise AmbiguousProtocol("A header asks for another method")
+    named = (
+        token.strip().lower() for value in request.header_values.get("connection", ()) for token in value.split(",")
+    )
+    if not _CONNECTION_TOKENS.issuperset(filter(None, named)):
+        raise AmbiguousProtocol("Connection names a header that has a meaning")
     is_cbor = request.header("smithy-protocol") is not None
     is_json = request.header("x-amz-target") is not None
     if is_cbor and is_json:
