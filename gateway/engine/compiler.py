@@ -26,11 +26,14 @@ MOST_SELECTIONS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Parsed rules that can match some actions. `ask` is None when no ask rule can."""
+    """Parsed rules that can match some actions. `ask` is None when no ask rule can.
+
+    `reads` are the context attributes these rules can see; None means the whole.
+    """
 
     base: cedarpy.PolicySet
     ask: cedarpy.PolicySet | None
-    reads_parameters: bool
+    reads: frozenset[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ class CompiledRevision:
         return Selection(
             base=self._loaded(rule for rule in matching if rule.kind is not RuleKind.ASK),
             ask=self._loaded(asks) if asks else None,
-            reads_parameters=any(rule.reads_parameters for rule in matching),
+            reads=_read_by(matching),
         )
 
     def _loaded(self, rules: Iterable[Rule]) -> cedarpy.PolicySet:
@@ -97,6 +100,11 @@ class CompiledRevision:
     def __getstate__(self) -> dict[str, Any]:
         # Parsed Cedar handles cannot be pickled and need not be.
         return {name: self.__dict__[name] for name in ("revision", "rules", "base", "ask")}
+
+
+def _read_by(rules: Iterable[Rule]) -> frozenset[str] | None:
+    reads = [rule.reads for rule in rules]
+    return None if None in reads else frozenset(name for names in reads for name in names or ())
 
 
 def compile_revision(text: str, *, revision: str, mask_types: Iterable[str] | None = None) -> CompiledRevision:

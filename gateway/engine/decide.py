@@ -99,8 +99,7 @@ class _Reading:
     def _evaluate(self) -> Iterator[_Finding]:
         asked = (*self._candidate.actions, *self._candidate.effective)
         selection = self._compiled.select(self._action_ids(asked))
-        wants = selection.reads_parameters
-        context = entities.context_json(self._question, self._candidate, with_parameters=wants)
+        context = entities.context_json(self._question, self._candidate, reads=selection.reads)
         for actions in _layers(asked, key=lambda each: each.name):
             for resources in _layers(self._resources(), key=lambda each: each.arn):
                 yield from self._batch(selection, actions, resources, context)
@@ -136,7 +135,9 @@ class _Reading:
         held = cedarpy.Entities.from_json_str(
             entities.entities_json(self._question, self._candidate, actions=actions, resources=resources)
         )
-        return held.with_added_json_str(entities.input_json(self._candidate)) if selection.reads_parameters else held
+        if selection.reads is None or "input" in selection.reads:
+            return held.with_added_json_str(entities.input_json(self._candidate))
+        return held
 
     def _request(self, action: Action, resource: Resource, context: str) -> dict[str, object]:
         return {

@@ -6,7 +6,7 @@ Splitting the text is `gateway.engine.statements`; types are checked by `gateway
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,19 +19,19 @@ from gateway.engine.problems import Fault, FaultCode, PolicyRejected
 from gateway.engine.statements import Statement, statements
 from gateway.terms import Ask
 
-_PARAMETERS = frozenset({"parameters", "input"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of a revision. `scope` holds the action ids its head names; None means any action."""
+    """One rule of a revision. `scope` holds the action ids its head names, `reads` the context attributes its conditions
+    can see; None means any.
+    """
 
     id: str
     kind: RuleKind
     source: str
     line: int
     scope: tuple[str, ...] | None
-    reads_parameters: bool
+    reads: tuple[str, ...] | None
     ask: Ask | None = None
     masks: tuple[str, ...] = ()
     clear: tuple[str, ...] = ()
@@ -91,13 +91,14 @@ def _parse_one(statement: Statement) -> ParsedRule:
     faults += _action_faults(statement, cedar, actions, notes_in.get("id") or "")
     if notes is None or faults:
         raise PolicyRejected(faults)
+    reads = _reads(cedar["conditions"])
     rule = Rule(
         id=notes.id,
         kind=kind,
         source=statement.source,
         line=statement.line,
         scope=_scope(cedar["action"]),
-        reads_parameters=_reads_parameters(cedar["conditions"]),
+        reads=None if reads is None else tuple(sorted(reads)),
         ask=notes.ask,
         masks=notes.masks,
         clear=notes.clear,
@@ -156,16 +157,25 @@ def _actions_in(node: Any) -> Iterator[str]:
                 yield from _actions_in(child)
 
 
-def _reads_parameters(node: Any) -> bool:
-    """Whether a condition can see the call's parameters. Any use of `context` as a whole counts as reading them."""
+def _reads(node: Any) -> set[str] | None:
+    """Which attributes of `context` a condition can see; None when it uses `context` as a whole."""
     match node:
         case {".": {"left": {"Var": "context"}, "attr": attr}} | {"has": {"left": {"Var": "context"}, "attr": attr}}:
-            return attr in _PARAMETERS
+            return {attr}
         case {"Var": "context"}:
-            return True
+            return None
         case dict():
-            return any(_reads_parameters(child) for child in node.values())
+            return _union(_reads(child) for child in node.values())
         case list():
-            return any(_reads_parameters(child) for child in node)
+            return _union(_reads(child) for child in node)
         case _:
-            return False
+            return set()
+
+
+def _union(found: Iterable[set[str] | None]) -> set[str] | None:
+    every: set[str] = set()
+    for names in found:
+        if names is None:
+            return None
+        every |= names
+    return every

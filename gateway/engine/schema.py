@@ -6,6 +6,7 @@ Built for the actions a revision names. The values of these types are made by `g
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,9 @@ _STRING = {"type": "String"}
 _LONG = {"type": "Long"}
 _BOOL = {"type": "Boolean"}
 _STRINGS = {"type": "Set", "element": _STRING}
+
+
+_NOISE = re.compile(r'^for policy `policy\d+`, | for Action::"[^"]*"$')
 
 
 def _record(**attributes: Any) -> dict[str, Any]:
@@ -99,10 +103,15 @@ def faults_of(parsed: Iterable[ParsedRule]) -> list[Fault]:
     each = tuple(parsed)
     schema = schema_for(name for rule in each for name in rule.actions)
     result = cedarpy.validate_policies("\n".join(rule.statement.text for rule in each), schema)
-    faults = [_fault(each, error.policy_id, error.error) for error in result.errors]
+    # One slip is reported once per action and principal type; the author made it once.
+    faults = sorted({_fault(each, error.policy_id, error.error) for error in result.errors}, key=_place)
     if not result.validation_passed and not faults:
         faults.append(Fault(code=FaultCode.SCHEMA, message="the rules do not fit the schema"))
     return faults
+
+
+def _place(fault: Fault) -> tuple[str, int, str]:
+    return fault.source, fault.line, fault.message
 
 
 def _fault(parsed: tuple[ParsedRule, ...], policy_id: str, message: str) -> Fault:
@@ -111,4 +120,4 @@ def _fault(parsed: tuple[ParsedRule, ...], policy_id: str, message: str) -> Faul
     if not number.isdecimal() or int(number) >= len(parsed):
         return Fault(code=FaultCode.SCHEMA, message=message)
     found = parsed[int(number)]
-    return found.statement.fault(FaultCode.SCHEMA, message, rule_id=found.rule.id)
+    return found.statement.fault(FaultCode.SCHEMA, _NOISE.sub("", message), rule_id=found.rule.id)
