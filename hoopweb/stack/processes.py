@@ -43,7 +43,9 @@ def table(plan: Plan) -> tuple[Process, ...]:
         *_services(plan),
         _standin(plan),
         _manage(plan, "migrate", "migrate", "--no-input", role=postgres.OWNER, after=("postgres",)),
-        _manage(plan, "bootstrap", "bootstrap_demo", after=("migrate", "valkey", "standin")),
+        _manage(
+            plan, "bootstrap", "bootstrap_demo", role=postgres.OWNER, after=("migrate", "valkey", "standin")
+        ),
         _web(plan),
         _web_edge(plan),
         _worker(plan, "worker-approved", queue="approved"),
