@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 
 from gateway.terms import Protocol
 from gateway.wire.aws import cbor
+from gateway.wire.canonical import S3_FAMILY
 from gateway.wire.contract import Answer
-from gateway.wire.sigv4 import S3_FAMILY
 
 # The signing names whose errors are REST XML though they are not S3's.
 _REST_XML = frozenset(("route53", "cloudfront", "cloudfront-keyvaluestore"))

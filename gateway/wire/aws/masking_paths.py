@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from gateway.terms import Protocol
 from gateway.wire.aws.reading import Model, Reading, model
+from gateway.wire.canonical import S3_FAMILY
 from gateway.wire.contract import BodyForm, MaskPath, MaskPlan, SensitivityClass
-from gateway.wire.sigv4 import S3_FAMILY
 from gateway.wire.tables import Member, OperationTable, Shape
 
 EACH = "*"

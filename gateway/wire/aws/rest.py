@@ -16,9 +16,9 @@ from gateway.wire.aws import routing, scalars
 from gateway.wire.aws.reading import Model, Reading
 from gateway.wire.aws.structures import StructureReader, load_json
 from gateway.wire.aws.xmlbody import XmlReader, load_xml, local_name
+from gateway.wire.canonical import S3_FAMILY
 from gateway.wire.problems import MalformedBody, OddEncoding, RepeatedParameter, UnknownOperation
 from gateway.wire.request import WireRequest, decode_component
-from gateway.wire.sigv4 import S3_FAMILY
 from gateway.wire.tables import Member, OperationTable
 
 # x-amz-* headers that belong to the transport, not to an operation.
