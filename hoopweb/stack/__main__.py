@@ -38,7 +38,7 @@ def up(*, story: bool, stay: bool) -> int:
             return 0
         code = _tell_story(stack) if story else 0
         if stay and not stack.stopping.is_set():
-            say(_farewell(stack.plan))
+            say(_invitation(stack.plan))
             stack.stopping.wait()
         say("Stopping.")
         return code
@@ -70,7 +70,7 @@ def _tell_story(stack: Stack) -> int:
     return code
 
 
-def _farewell(plan: Plan) -> str:
+def _invitation(plan: Plan) -> str:
     return (
         f"\nhoopweb is up. Open {plan.url} in a browser (who to sign in as: HOOPWEB_ADMIN_* in {plan.demo_env}).\n"
         f"In another terminal:   . {plan.demo_env} && {CHECKOUT}/.venv/bin/aws s3 ls\n"

@@ -6,10 +6,12 @@ What the processes are is `hoopweb.stack.processes`; how one is held is `hoopweb
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from hoopweb.stack import guardian
@@ -24,6 +26,8 @@ FIRST_ATTEMPTS = 3
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 # After this long up, the next death is a new story and not the last one going on.
 STEADY_SECONDS = 60.0
+# In the environment of every process: whose it is, when its guardian is no longer there to say.
+MARK = "HOOPWEB_GUARDED_BY"
 # What others need until their end is stopped last.
 STOPPED_LAST = frozenset({"postgres", "valkey", "standin"})
 
@@ -138,6 +142,7 @@ class Supervisor:
         self._started = time.monotonic()
         self._guarding = threading.Lock()
         self._guardians: set[int] = set()
+        self._mark = secrets.token_hex(8)
         self.is_up = threading.Event()
         self.failure: StackProblem | OSError | None = None
 
@@ -156,10 +161,14 @@ class Supervisor:
         self.failure = self.failure or problem
 
     def start(self, process: Process) -> Child:
+        program = process.program()
+        marked = replace(program, environment={**program.environment, MARK: self._mark})
         with self._guarding:
-            child = start(process.program(), lock_descriptor=self._lock_descriptor)
+            child = start(marked, lock_descriptor=self._lock_descriptor)
             self._guardians.add(child.guardian_pid)
-            return child
+        # For people and tests that look for a process: its guardian's number, as of this start.
+        (program.log.parent.parent / "run" / f"{process.name}.pid").write_text(str(child.guardian_pid))
+        return child
 
     def start_all(self) -> None:
         # What a killed guardian leaves comes to us, where `kill_strays` finds it.
@@ -189,9 +198,9 @@ class Supervisor:
         self.kill_strays()
 
     def kill_strays(self) -> None:
-        """End processes whose guardian was killed: children of ours, in sessions of their own, that are no guardian."""
+        """End processes whose guardian was killed: children of ours that carry our mark and are no guardian."""
         with self._guarding:
-            while strays := [pid for pid in self._children() if pid not in self._guardians and _leads_away(pid)]:
+            while strays := [pid for pid in self._children() if pid not in self._guardians and self._is_marked(pid)]:
                 for pid in strays:
                     os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
@@ -199,10 +208,9 @@ class Supervisor:
     def _children(self) -> list[int]:
         return [pid for pid, parent in guardian.parents().items() if parent == os.getpid()]
 
-
-def _leads_away(pid: int) -> bool:
-    """Short-lived helpers of ours (pg_isready) stay in our session and are left alone."""
-    try:
-        return os.getsid(pid) != os.getsid(0)
-    except ProcessLookupError:
-        return False
+    def _is_marked(self, pid: int) -> bool:
+        # PostgreSQL writes its title over its environment; its processes end with their postmaster by themselves.
+        try:
+            return f"{MARK}={self._mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False
