@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import re2
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.plausible import is_plausible, name_strength
+from gateway.masking.plausible import Strength, is_plausible, name_strength
 
 _WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
 _GATE = re2.compile(rf"(?i)(?:{_WORDS})")
@@ -33,6 +33,7 @@ _IDENTIFIER = re.compile(rb"[A-Za-z0-9_.-]+")
 # A bare value ends where the next setting of a connection string, query string or list begins.
 _NEXT_SETTING = re.compile(rb"[&;,](?=\s*[\w .-]{1,40}=)|[;,)\]}]+\Z|&(?:amp;|quot;)")
 _LONGEST_NAME = 80
+_LONGEST_ARN = 256
 BARE = 6
 
 
@@ -56,12 +57,17 @@ def _assigned(data: bytes) -> Iterator[ByteSpan]:
         if group == BARE:
             end = _bare_end(data, start, end)
         name = _name_at(data, match.start())
-        strength = name_strength(name)
+        strength = Strength.NONE if _is_in_arn(data, match.start()) else name_strength(name)
         found = is_plausible(_text(data[start:end]), strength, is_quoted=group != BARE)
         if found:
             yield ByteSpan(start, end, kind_of_name(name), "assigned-secret")
         # A refused value may itself begin with another name: `key: password=...`.
         position = max(end if found else start, match.start() + 1)
+
+
+def _is_in_arn(data: bytes, start: int) -> bool:
+    """`...:secret:prod/db` inside an ARN names a resource."""
+    return b"arn:" in re.split(rb"[\s\"'=]", data[max(0, start - _LONGEST_ARN) : start])[-1]
 
 
 def _bare_end(data: bytes, start: int, end: int) -> int:

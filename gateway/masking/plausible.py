@@ -84,7 +84,7 @@ _PLACEHOLDER = re.compile(
     """
 )
 # Runs of filler inside an otherwise well-formed token, and AWS's documented example keys.
-_FILLER = re.compile(r"[xX]{6,}|[#*.]{4,}|\.{3}|EXAMPLE(?:KEY)?$|(.)\1{9,}|^\[.*\]$|\[redacted", re.IGNORECASE)
+_FILLER = re.compile(r"[xX]{6,}|[#*.]{4,}|\.{3}|EXAMPLE(?:KEY)?$|^\[.*\]$|\[redacted", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _PATH = re.compile(r"(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w .@%+,/\\{}:*-]*")
 _CALL = re.compile(r"[A-Za-z_][\w.:>-]*\(.*|(?:[A-Za-z_]\w*(?:\.|->|::))+[A-Za-z_]\w*(?:\[.*\])?[;,)]*")

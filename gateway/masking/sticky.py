@@ -25,7 +25,7 @@ _PROOF_WITHIN = 400
 # A marker further away belongs to another key; the inside is then followed by its alphabet.
 _FARTHEST_END = 256 * 1024
 
-_JWT = re2.compile(r"\bey[A-Za-z0-9_-]{8,}\.(?:ey)?[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}")
+_JWT = re2.compile(r"(?:eyJ|eyAi|ewo)[A-Za-z0-9_-]{6,}\.(?:ey)?[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}")
 _JWT_HEADER = 512
 
 ENCODED = re2.compile(r"(?:^|[^A-Za-z0-9+/_=-])((?:[A-Za-z0-9+/]{24,}|[A-Za-z0-9_-]{24,})={0,2})")
@@ -39,7 +39,7 @@ def spans(data: bytes) -> Iterator[ByteSpan]:
     if b"Private-Lines:" in data:
         for match in _PUTTY_START.finditer(data):
             yield ByteSpan(match.end(), _body_end(data, match.end()), "private-key", "putty-private-key")
-    if b"ey" in data:
+    if b"ey" in data or b"ewo" in data:
         for match in _JWT.finditer(data):
             if _is_jwt(data[match.start() : match.start() + _JWT_HEADER]):
                 yield ByteSpan(match.start(), match.end(), "jwt", "json-web-token")

@@ -50,7 +50,9 @@ def test_every_sensitive_blob_of_the_models_is_replaced_by_base64() -> None:
     assert _names() <= BLOB_NAMES
 
 
-@pytest.mark.parametrize("service", ["s3", "ec2", "iam", "dynamodb", "lambda", "secretsmanager", "ssm", "logs", "sqs", "rds"])
+@pytest.mark.parametrize(
+    "service", ["s3", "ec2", "iam", "dynamodb", "lambda", "secretsmanager", "ssm", "logs", "sqs", "rds"]
+)
 def test_every_common_services_page_token_is_left_alone(service: str) -> None:
     pages = LOADER.load_service_model(service, "paginators-1")["pagination"].values()
     tokens = {token for page in pages for token in _listed(page["output_token"])}

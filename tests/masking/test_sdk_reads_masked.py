@@ -26,7 +26,8 @@ def parsed(service: str, operation: str, end: End, *, protocol: str | None = Non
     model = SESSION.get_service_model(service)
     parser = create_parser(protocol or model.metadata["protocol"])
     response = {"headers": dict(end.headers), "body": end.body, "status_code": status}
-    return parser.parse(response, model.operation_model(operation).output_shape)
+    answer: dict[str, Any] = parser.parse(response, model.operation_model(operation).output_shape)
+    return answer
 
 
 def test_json(send: Send) -> None:
@@ -34,7 +35,11 @@ def test_json(send: Send) -> None:
     end = send(body, plan(Protocol.JSON, "SecretString", "SecretBinary", "CreatedDate"))
     assert isinstance(end, End)
     answer = parsed("secretsmanager", "GetSecretValue", end)
-    assert (answer["SecretString"], answer["SecretBinary"], answer["Name"]) == ("[REDACTED:secret]", b"[REDACTED:secret]", "n")
+    assert (answer["SecretString"], answer["SecretBinary"], answer["Name"]) == (
+        "[REDACTED:secret]",
+        b"[REDACTED:secret]",
+        "n",
+    )
     assert answer["CreatedDate"].timestamp() == 0
 
 
@@ -115,7 +120,12 @@ def test_cbor(send: Send) -> None:
             Protocol.EC2,
             b"<Response><Errors><Error><Code>Bad</Code><Message>password=hunter2! is wrong</Message></Error></Errors></Response>",
         ),
-        ("s3", "GetObject", Protocol.REST_XML, b"<Error><Code>Bad</Code><Message>password=hunter2! is wrong</Message></Error>"),
+        (
+            "s3",
+            "GetObject",
+            Protocol.REST_XML,
+            b"<Error><Code>Bad</Code><Message>password=hunter2! is wrong</Message></Error>",
+        ),
     ],
 )
 def test_errors(send: Send, service: str, operation: str, protocol: Protocol, body: bytes) -> None:
