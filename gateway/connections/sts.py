@@ -47,6 +47,9 @@ class BaseKeys:
     secret_access_key: str = field(repr=False)
 
 
+_STANDIN_KEYS = BaseKeys(access_key_id="AKIASTANDIN000000000", secret_access_key="of-no-use-at-aws")  # noqa: S106
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleTarget:
     """A connection as STS needs it. The whole value is part of a pool's key: a changed role is another pool."""
@@ -88,7 +91,10 @@ def tag_value(text: str) -> str:
 
 def _installation_keys() -> BaseKeys | None:
     name, secret = (os.environ.get(f"HOOPWEB_AWS_{part}", "") for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
-    return BaseKeys(access_key_id=name, secret_access_key=secret) if name and secret else None
+    if name and secret:
+        return BaseKeys(access_key_id=name, secret_access_key=secret)
+    # A stand-in checks no signature, and must never be sent the identity this machine has at AWS.
+    return _STANDIN_KEYS if settings.UPSTREAM_AWS_URL else None
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audit.kinds import EventKind
 from audit.services import append
@@ -51,8 +51,11 @@ def create_tenant(*, slug: str, title: str, keys_may_vote: bool = False) -> Tena
         raise NameRefused("A tenant's name is lower-case letters, digits and dashes, at most 40")
     tenant = Tenant(id=uuid.uuid4(), slug=slug, title=title, keys_may_vote=keys_may_vote)
     # Entered before it is there: row-level security checks the new row too, the owner's included.
-    with in_tenant(tenant):
-        tenant.save(force_insert=True)
+    try:
+        with in_tenant(tenant):
+            tenant.save(force_insert=True)
+    except IntegrityError:
+        raise NameTaken(f"Tenant `{slug}`") from None
     return tenant
 
 
