@@ -14,19 +14,18 @@ T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 30
 
 
-def at_once(acts: Sequence[Callable[[], T]]) -> list[T | Exception]:
+def at_once(acts: Sequence[Callable[[], T]]) -> list[T | BaseException]:
     """Run every act in its own thread, all let go together; returns each one's result or what it raised."""
     barrier = Barrier(len(acts), timeout=LONGEST_WAIT_SECONDS)
 
-    def run(act: Callable[[], T]) -> T | Exception:
+    def run(act: Callable[[], T]) -> T:
         try:
             connection.ensure_connection()
             barrier.wait()
             return act()
-        except Exception as problem:
-            return problem
         finally:
             connection.close()
 
     with ThreadPoolExecutor(max_workers=len(acts)) as pool:
-        return [future.result(timeout=LONGEST_WAIT_SECONDS) for future in [pool.submit(run, act) for act in acts]]
+        futures = [pool.submit(run, act) for act in acts]
+        return [future.exception(LONGEST_WAIT_SECONDS) or future.result() for future in futures]

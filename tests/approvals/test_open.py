@@ -90,7 +90,9 @@ def test_an_expired_request_ends_before_the_next_opens(asking: Asking, acme: Ten
     assert kinds_of(acme) == ["approval.opened", "approval.expired", "approval.opened"]
 
 
-@pytest.mark.parametrize("stricter", [(TWO_OPERATORS,), (OPERATORS, SECURITY), (replace(OPERATORS, approvers="owners"),)])
+@pytest.mark.parametrize(
+    "stricter", [(TWO_OPERATORS,), (OPERATORS, SECURITY), (replace(OPERATORS, approvers="owners"),)]
+)
 def test_a_grant_under_another_policy_answers_no_new_question(
     asking: Asking, acme: Tenant, stricter: tuple[object, ...]
 ) -> None:

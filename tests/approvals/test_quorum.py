@@ -88,7 +88,10 @@ people = st.integers(1, 6).map(lambda number: UUID(int=number))
 groups = st.sampled_from(["operators", "security", "owners", "auditors"])
 requirements = st.lists(
     st.builds(
-        Requirement, rule_id=st.sampled_from(["a", "b", "c"]), group=groups, quorum=st.integers(min_value=1, max_value=4)
+        Requirement,
+        rule_id=st.sampled_from(["a", "b", "c"]),
+        group=groups,
+        quorum=st.integers(min_value=1, max_value=4),
     ),
     min_size=1,
     max_size=4,

@@ -38,9 +38,7 @@ def test_batches_that_open_the_same_calls_do_not_wait_in_a_ring(asking: Asking, 
         with in_tenant(acme):
             lock_digests(tenant_id=acme.pk, digests=digests)
             for digest in digests:
-                open_or_join(
-                    tenant_id=acme.pk, digest=digest, asks=(OPERATORS,), details=asking.details(), now=NOW
-                )
+                open_or_join(tenant_id=acme.pk, digest=digest, asks=(OPERATORS,), details=asking.details(), now=NOW)
             append(tenant_id=acme.pk, kind=EventKind.SESSION_OPENED, at=NOW, subject=acme.pk)
 
     digests = [f"{number:064d}" for number in range(5)]
@@ -101,9 +99,7 @@ def test_a_person_voting_twice_at_once_votes_once(asking: Asking, acme: Tenant, 
 
     def cast() -> str:
         with in_tenant(acme):
-            return vote(
-                tenant=acme, approval_id=approval.pk, caller=caller, answer="approve", reason="", now=NOW
-            ).state
+            return vote(tenant=acme, approval_id=approval.pk, caller=caller, answer="approve", reason="", now=NOW).state
 
     results = at_once([cast] * THREADS)
     assert [one for one in results if one == ApprovalState.PENDING] == [ApprovalState.PENDING]
@@ -162,7 +158,8 @@ def test_the_threads_have_connections_of_their_own_under_the_app_role(acme: Tena
     def who() -> tuple[str, int]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user, pg_backend_pid()")
-            return cursor.fetchone()
+            name, pid = cursor.fetchone()
+            return name, pid
 
     found = at_once([who] * 3)
     assert {name for name, _ in found} == {"hoopweb_app"}  # type: ignore[misc]  # none of them raised

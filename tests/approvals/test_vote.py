@@ -195,9 +195,7 @@ def test_an_approver_of_another_tenant_does_not_find_the_request(
         cast(approval, caller_of(globex, mallory))
 
 
-def test_a_caller_of_another_tenant_is_nobody_here(
-    asking: Asking, acme: Tenant, globex: Tenant, mallory: User
-) -> None:
+def test_a_caller_of_another_tenant_is_nobody_here(asking: Asking, acme: Tenant, globex: Tenant, mallory: User) -> None:
     approval, next_door = asking.open(), caller_of(globex, mallory)
     with refused_with(NotAnApprover, approval), in_tenant(acme):
         vote(tenant=acme, approval_id=approval.pk, caller=next_door, answer="approve", reason="", now=NOW)
@@ -302,9 +300,7 @@ class TestByApiKey:
 
     def test_not_without_a_person(self, asking: Asking, acme: Tenant) -> None:
         key, _ = api_key_of(acme, None, Right.APPROVALS_VOTE)
-        robot = Caller(
-            tenant=acme, user=None, membership=None, rights=frozenset({Right.APPROVALS_VOTE}), api_key=key
-        )
+        robot = Caller(tenant=acme, user=None, membership=None, rights=frozenset({Right.APPROVALS_VOTE}), api_key=key)
         approval = asking.open()
         with refused_with(KeyMayNotVote, approval):
             cast(approval, robot)
