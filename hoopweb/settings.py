@@ -131,6 +131,7 @@ GUARDIAN_MONKEY_PATCH_USER = False
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/sessions/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
+CSRF_FAILURE_VIEW = "hoopweb.ui.failures.csrf_refused"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -197,6 +198,7 @@ CELERY_TASK_DEFAULT_QUEUE = "jobs"
 CELERY_TASK_ROUTES = {
     "gateway.requests.tasks.run_approved": {"queue": "approved"},
     "gateway.requests.tasks.perform_run": {"queue": "approved"},
+    "gateway.requests.tasks.publish_outbox": {"queue": "approved"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 

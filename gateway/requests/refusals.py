@@ -42,11 +42,34 @@ def dialect_named(name: str, *, method: str, request_id: UUID) -> Dialect:
     return Dialect(protocol=protocol, is_s3=is_s3, method=method, request_id=request_id)
 
 
+# One refusal under the name each protocol's services use for it, so that clients which know the name act on it.
+_AS_EXCEPTION = {
+    "AccessDenied": "AccessDeniedException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "ExpiredToken": "ExpiredTokenException",
+}
+_IN_EC2 = {"AccessDenied": "UnauthorizedOperation"}
+_IN_S3 = {"InvalidClientTokenId": "InvalidAccessKeyId"}
+
+
+def _named(code: str, dialect: Dialect) -> str:
+    match dialect.protocol:
+        case Protocol.JSON | Protocol.REST_JSON | Protocol.CBOR:
+            return _AS_EXCEPTION.get(code, code)
+        case Protocol.EC2:
+            return _IN_EC2.get(code, code)
+        case Protocol.REST_XML if dialect.is_s3:
+            return _IN_S3.get(code, code)
+        case _:
+            return code
+
+
 def answer_in(dialect: Dialect, problem: Problem) -> Answer:
     """Render a problem so that the client's SDK raises it by its code and message."""
     return errors.render(
         dialect.protocol,
-        code=problem.aws_code,
+        code=_named(problem.aws_code, dialect),
         message=f"hoopweb: {problem.message} (request {dialect.request_id})",
         status=problem.status if 400 <= problem.status < 600 else 403,
         request_id=str(dialect.request_id),

@@ -56,6 +56,12 @@ def sweep_outbox() -> None:
         _requeue(tenant_id)
 
 
+@shared_task
+def publish_outbox(tenant_id: str) -> None:
+    """Publish one tenant's outbox now; told by whoever wrote to it, right after the commit."""
+    publish(UUID(tenant_id))
+
+
 def publish(tenant_id: UUID) -> int:
     """Publish one tenant's outbox; returns how many. A broker that is away leaves them for the next sweep."""
     with in_tenant(tenant_id):

@@ -242,7 +242,7 @@ def auditor_sees_it_all(told: Told) -> str:
     assert session is not None  # noqa: S101  # expect raised otherwise
     timeline = told.world.rest("GET", f"sessions/{session['id']}/timeline/?limit=100", key=AUDITOR)
     text = json.dumps(timeline)
-    calls = [call for turn in timeline["items"] for call in turn["calls"]]
+    calls = [call["request"] for turn in timeline["turns"] for call in turn["calls"]]
     expect(PROMPT in text, "the prompt is not beside its calls")
     for secret in (seed.DATABASE_PASSWORD, seed.API_TOKEN, seed.SECRET_ACCESS_KEY):
         expect(secret not in text, "a secret lies in the record")
