@@ -18,6 +18,7 @@ from gateway.edge.control import EdgeEnded
 from gateway.edge.control_http import Rejected
 from gateway.edge.identity import StateInUse, lock
 from gateway.edge.settings import BadSettings, EdgeSettings
+from gateway.masking.catalogue import ScannerFailed
 
 log = structlog.get_logger("edge")
 
@@ -34,6 +35,10 @@ def main() -> int:
         return 2
     except OSError as error:
         log.error("cannot_start", error=type(error).__name__, detail=error.strerror or str(error))
+        return 2
+    except ScannerFailed:
+        # Without its detectors an edge could only withhold every answer.
+        log.error("cannot_start", error="ScannerFailed", detail="the rule catalogue did not load")
         return 2
     except (EdgeEnded, Rejected) as error:
         log.error("ended", error=type(error).__name__, detail=str(error))

@@ -29,12 +29,13 @@ log = structlog.get_logger("edge")
 
 # Calls under way at a stop get this long; a supervisor usually kills after 10 to 30 s.
 DRAIN_SECONDS = 8.0
+FLUSH_SECONDS = 1.0
 # Supervisors and load balancers; nobody else has business there.
 MOST_HEALTH_CONNECTIONS = 32
 
 
 class Edge:
-    """`start`, then `run` until cancelled or EdgeEnded, then `stop`. One per process and state folder."""
+    """`start`, then `run` until cancelled or EdgeEnded, then `drain` and `close`. One per process and state folder."""
 
     def __init__(self, settings: EdgeSettings) -> None:
         self.boot: UUID = uuid4()
@@ -101,9 +102,13 @@ class Edge:
         """Feed and ship; raises EdgeEnded when this edge may not go on."""
         await self._control.run()
 
-    async def stop(self) -> None:
-        """Stop accepting, let calls under way end, close."""
+    async def drain(self) -> None:
+        """Stop accepting, let calls under way end, and give their outcomes a moment to leave."""
         await self._aws.drain(seconds=DRAIN_SECONDS)
+        await self._control.flush(seconds=FLUSH_SECONDS)
+
+    async def close(self) -> None:
+        """Let go of everything; what was not shipped stays in the journal for the next start."""
         await self._health.drain(seconds=0)
         self._pool.close()
         self._journal.close()
@@ -126,8 +131,10 @@ async def serve(edge: Edge, stopping: asyncio.Event) -> None:
     finally:
         stopped.cancel()
         # The feed and the shipping go on while calls end, so that their outcomes still leave.
-        await edge.stop()
+        await edge.drain()
         working.cancel()
+        await asyncio.wait({working})
+        await edge.close()
 
 
 async def _start_and_run(edge: Edge) -> None:

@@ -54,6 +54,7 @@ BOOT_SECONDS = 10.0
 FEED_SECONDS = 2.0
 SHIP_SECONDS = 10.0
 SHIP_PAUSE_SECONDS = 0.5
+FLUSH_LOOK_SECONDS = 0.02
 # An outcome the control plane did not take (not yet known to it) is offered again after so long.
 OFFER_AGAIN_SECONDS = 2.0
 
@@ -219,6 +220,11 @@ class Control:
         except (Unanswered, Rejected, msgspec.DecodeError) as error:
             self._end_if_told(error)
             log.warning("admissions_unanswered", items=len(batch), error=str(error))
+            if isinstance(error, Rejected) and len(batch) > 1 and self.is_admitting:
+                # One item may be what was rejected; its neighbours must not fail with it.
+                for asked in batch:
+                    await self._post([asked])
+                return
             verdicts = {}
         for asked in batch:
             verdict = verdicts.get(asked.admission.id)
@@ -240,6 +246,12 @@ class Control:
         """Write an outcome to the journal and have it shipped."""
         self._journal.outcome(outcome)
         self._outcome_due.set()
+
+    async def flush(self, *, seconds: float) -> None:
+        """Wait until every outcome has been stored, but no longer than `seconds`."""
+        ends_at = time.monotonic() + seconds
+        while self.is_admitting and self._journal.unshipped(most=1) and time.monotonic() < ends_at:
+            await asyncio.sleep(FLUSH_LOOK_SECONDS)
 
     def _not_sent(self, id_: UUID, error: str = "hold.ended") -> None:
         self.report(Outcome(id=id_, kind=OutcomeKind.NOT_SENT, ended_at=self._now(), error=error))
@@ -280,10 +292,20 @@ class Control:
         except (Unanswered, Rejected, msgspec.DecodeError) as error:
             self._end_if_told(error)
             log.warning("outcomes_unanswered", items=len(batch), error=str(error))
+            if isinstance(error, Rejected) and self.is_admitting:
+                return await self._ship_one_by_one(batch)
             return False
         self._journal.acked(stored)
         self._offered.update(dict.fromkeys({outcome.id for outcome in batch} - set(stored), time.monotonic()))
         return True
+
+    async def _ship_one_by_one(self, batch: list[Outcome]) -> bool:
+        """One outcome may be what was rejected: it is set aside for a while, so that the others get through."""
+        if len(batch) == 1:
+            self._offered[batch[0].id] = time.monotonic()
+            return True
+        shipped = [await self._ship([outcome]) for outcome in batch]
+        return all(shipped)
 
     # -- feed
 

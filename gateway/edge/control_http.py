@@ -6,6 +6,7 @@ What the messages mean is `control`'s. Every message may be sent twice: ids make
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -58,12 +59,14 @@ class ControlHttp:
         last = "no answer"
         try:
             async with asyncio.timeout(seconds):
-                for attempt in range(1_000_000):
+                for attempt in itertools.count():
+                    url = self._urls[0]
                     try:
-                        return await self._once(self._urls[0], path, body, is_signed=is_signed)
+                        async with asyncio.timeout(min(ATTEMPT_SECONDS, seconds / 2)):
+                            return await self._once(url, path, body, is_signed=is_signed)
                     except (_Busy, Unreachable, Lost, TimeoutError) as error:
                         last = type(error).__name__
-                        self._urls.append(self._urls.pop(0))
+                        self._turn_away_from(url)
                     if attempt % len(self._urls) == len(self._urls) - 1:
                         await asyncio.sleep(_PAUSES[min(attempt // len(self._urls), len(_PAUSES) - 1)])
         except TimeoutError as error:
@@ -85,9 +88,13 @@ class ControlHttp:
             headers += self._identity.sign(method="POST", path=target, body=body, now=time.time())
         place = Place(host=host, port=parts.port or (443 if is_tls else 80), is_tls=is_tls, server_name=host)
         head = http1.request_head(method="POST", target=target, headers=headers)
-        async with asyncio.timeout(ATTEMPT_SECONDS):
-            status, answer = await self._exchange(place, head + body)
+        status, answer = await self._exchange(place, head + body)
         return _checked(status, answer)
+
+    def _turn_away_from(self, url: str) -> None:
+        """Ask the next address first from now on, unless another call has already seen to that."""
+        if self._urls[0] == url:
+            self._urls.append(self._urls.pop(0))
 
     async def _exchange(self, place: Place, request: bytes) -> tuple[int, bytes]:
         connection = await self._pool.take(place)

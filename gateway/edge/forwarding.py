@@ -17,8 +17,8 @@ import structlog
 
 from gateway.edge import http1, problems, relaying
 from gateway.edge.budget import Budget
+from gateway.edge.exchange import Exchange
 from gateway.edge.journal import Journal, JournalBroken
-from gateway.edge.server import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import Lost, Place, Pool, Unreachable, UpstreamConnection
 from gateway.problems import Problem

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from gateway.edge.server import Exchange
+from gateway.edge.exchange import Exchange
 from gateway.wire.contract import Answer
 
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"),)

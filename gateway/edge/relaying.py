@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from gateway.edge import http1, problems
 from gateway.edge.budget import Lease
-from gateway.edge.server import Exchange
+from gateway.edge.exchange import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import AnswerHead, Lost, UpstreamConnection
 from gateway.masking.masker import BodyMasker, End, Withheld, open_body

@@ -14,11 +14,10 @@ import httptools
 import structlog
 
 from gateway.edge import http1, problems
+from gateway.edge.exchange import Exchange, render
 from gateway.edge.refusals import Refusals
 from gateway.edge.streams import ByteStream, Gate
 from gateway.problems import Problem
-from gateway.wire import errors
-from gateway.wire.contract import Answer
 
 log = structlog.get_logger("edge.server")
 
@@ -46,115 +45,6 @@ class ServerConfig:
     is_tls: bool
 
 
-class Exchange:
-    """One request and its answer: the handler reads `head` and `body`, then answers once.
-
-    `left` is set when the client closed or half-closed its side. Every write raises ClientGone once the
-    connection is lost.
-    """
-
-    def __init__(self, *, head: http1.Head, body: ByteStream, connection: ServerConnection, received_at: float) -> None:
-        self.head = head
-        self.body = body
-        self.received_at = received_at
-        self.left = asyncio.Event()
-        self.has_started = False
-        self.is_answered = False
-        self._connection = connection
-        self._is_chunked = False
-        self._owed = 0
-        self._told_to_continue = False
-
-    @property
-    def listener(self) -> str:
-        return self._connection.config.listener
-
-    @property
-    def source(self) -> str:
-        """The client's network address, without its port."""
-        return self._connection.source
-
-    @property
-    def is_gone(self) -> bool:
-        return self._connection.is_lost
-
-    async def ask_for_body(self) -> None:
-        """Let a client that waits for leave to send its body do so; otherwise nothing happens."""
-        if self.head.expects_continue and not self._told_to_continue and not self.body.has_arrived:
-            await self.interim()
-
-    async def interim(self) -> None:
-        """Write one `100 Continue`: the client's read timeout starts again and the real answer stays open."""
-        self._told_to_continue = True
-        await self._connection.send(http1.CONTINUE)
-
-    async def start(self, *, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Write the answer's head; a body of unknown length travels in chunks."""
-        self._is_chunked = length is None and _may_have_body(status)
-        framing = [("Transfer-Encoding", "chunked")] if self._is_chunked else []
-        if length is not None and _may_have_body(status):
-            framing = [("Content-Length", str(length))]
-        if not self.body.is_finished or self._connection.is_deaf:
-            framing.append(("Connection", "close"))
-        written = http1.answer_head(status=status, headers=[*headers, *framing])
-        self.has_started = True
-        self._owed = length or 0
-        self.is_answered = self.head.method == "HEAD" or not (self._is_chunked or self._owed)
-        await self._connection.send(written)
-
-    async def write(self, data: bytes) -> None:
-        if not data or self.head.method == "HEAD":
-            return
-        # Said before the bytes leave: a quick client sends its next request while this coroutine still waits.
-        self._owed -= len(data)
-        self.is_answered = not self._is_chunked and self._owed == 0
-        await self._connection.send(http1.as_chunk(data) if self._is_chunked else data)
-
-    async def end(self) -> None:
-        """Say that the answer is whole; an answer shorter than its stated length ends as a cut connection."""
-        if self._is_chunked and self.head.method != "HEAD":
-            self.is_answered = True
-            await self._connection.send(http1.LAST_CHUNK)
-
-    async def answer(self, answer: Answer) -> None:
-        """Write a whole answer at once."""
-        await self.start(status=answer.status, headers=http1.end_to_end(answer.headers), length=_stated_length(answer))
-        if _may_have_body(answer.status):
-            await self.write(answer.body)
-        await self.end()
-
-    async def refuse(self, problem: Problem, *, request_id: str = "") -> None:
-        """Answer with an error in the client's dialect."""
-        await self.answer(render(problem, head=self.head, request_id=request_id))
-
-    def cut(self) -> None:
-        """Close without a clean end, so that a client can never take a part for the whole."""
-        self._connection.abort()
-
-
-def render(problem: Problem, *, head: http1.Head, request_id: str) -> Answer:
-    protocol, is_s3 = errors.guess_protocol(head.headers, head.target, head.method)
-    return errors.render(
-        protocol,
-        code=problem.aws_code,
-        message=problem.message,
-        status=problem.status,
-        request_id=request_id,
-        is_s3=is_s3,
-        method=head.method,
-    )
-
-
-def _may_have_body(status: int) -> bool:
-    return status not in (204, 304)
-
-
-def _stated_length(answer: Answer) -> int:
-    """A HEAD's answer states the length its GET would have, so an answer without body may still name one."""
-    stated = http1.header(answer.headers, "content-length")
-    return int(stated) if not answer.body and stated.isdigit() else len(answer.body)
-
-
 class ServerConnection(asyncio.Protocol):
     """Parser callbacks on one side, exchanges on the other; at most one exchange at a time."""
 
@@ -179,11 +69,15 @@ class ServerConnection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # uvloop's transports are not asyncio's classes
         peer = transport.get_extra_info("peername")
         self.source = str(peer[0]) if peer else "local"
-        if len(self.config.connections) >= self.config.most_connections:
-            self._refuse(problems.TooManyConnections())
-            return
+        crowd = len(self.config.connections)
         self.config.connections.add(self)
-        self._arm(IDLE_SECONDS, None)
+        if crowd >= 2 * self.config.most_connections:
+            # Those that are being told to slow down take room too; past this not even that is said.
+            self.abort()
+        elif crowd >= self.config.most_connections:
+            self._refuse(problems.TooManyConnections())
+        else:
+            self._arm(IDLE_SECONDS, None)
 
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
@@ -261,8 +155,8 @@ class ServerConnection(asyncio.Protocol):
         )
         self._is_in_head = False
         self._disarm()
-        self._body = ByteStream(pause=self._transport.pause_reading, resume=self._transport.resume_reading)
-        self._exchange = Exchange(head=head, body=self._body, connection=self, received_at=time.time())
+        self._body = ByteStream(pause=self._transport.pause_reading, resume=self._resume_reading)
+        self._exchange = Exchange(head=head, body=self._body, link=self, received_at=time.time())
         self._task = asyncio.get_running_loop().create_task(self._run(self._exchange, after=self._task))
 
     def on_body(self, data: bytes) -> None:
@@ -275,6 +169,10 @@ class ServerConnection(asyncio.Protocol):
         self._keep_alive = self._parser.should_keep_alive()
 
     # -- what exchanges and listeners call
+
+    @property
+    def listener(self) -> str:
+        return self.config.listener
 
     async def send(self, data: bytes) -> None:
         """Write and wait until the transport has room; raises ClientGone."""
@@ -305,6 +203,8 @@ class ServerConnection(asyncio.Protocol):
         try:
             await self.config.handler(exchange)
         except problems.ClientGone:
+            # A client that closed its sending side while it was held counts as gone; its connection goes too.
+            self.abort()
             return
         except Exception as error:  # noqa: BLE001  # the process's outer edge: one call's bug must not end the others
             log.error("exchange_failed", error=type(error).__name__, source=self.source, where=_where(error))
@@ -375,11 +275,16 @@ class ServerConnection(asyncio.Protocol):
     def _close_gently(self) -> None:
         self.is_deaf = True
         if self._body is not None and not self._body.is_finished:
-            self._transport.resume_reading()
+            self._resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._disarm()
         self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
+
+    def _resume_reading(self) -> None:
+        # The reader of a stream does not know that the connection has ended meanwhile.
+        if not self.is_lost:
+            self._transport.resume_reading()
 
     def _arm(self, seconds: float, problem: Problem | None) -> None:
         self._disarm()

@@ -77,7 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_head_call = method == "HEAD"
         self._parser = httptools.HttpResponseParser(self)
         self._head = asyncio.get_running_loop().create_future()
-        self.body = ByteStream(pause=self._transport.pause_reading, resume=self._transport.resume_reading)
+        self.body = ByteStream(pause=self._transport.pause_reading, resume=self._resume_reading)
         self.is_request_whole = False
 
     async def send(self, data: bytes) -> None:
@@ -180,6 +180,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete()
 
     # -- own
+
+    def _resume_reading(self) -> None:
+        # A whole answer may still be read after its connection has ended.
+        if not self.is_lost:
+            self._transport.resume_reading()
 
     def _required_parser(self) -> httptools.HttpResponseParser:
         if self._parser is None:

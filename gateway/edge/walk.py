@@ -16,10 +16,10 @@ import structlog
 from gateway.edge import problems, routing
 from gateway.edge.budget import Budget, Lease
 from gateway.edge.control import Control
+from gateway.edge.exchange import Exchange
 from gateway.edge.forwarding import Forwarding
 from gateway.edge.journal import Journal
 from gateway.edge.refusals import Refusals
-from gateway.edge.server import Exchange
 from gateway.problems import Problem
 from gateway.wire.contract import (
     LARGEST_PARAMETERS,

@@ -18,7 +18,7 @@ CALL = write_request("POST", "/", CALLER, b"{}")
 
 def environment(w: World, *, port: int, health: int) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "HOME", "HOOPWEB_RULE_CACHE") if name in os.environ},
         "HOOPWEB_EDGE_LISTEN_PLAIN": f"127.0.0.1:{port}",
         "HOOPWEB_EDGE_HEALTH": f"127.0.0.1:{health}",
         "HOOPWEB_CONTROL_URL": w.control.url,

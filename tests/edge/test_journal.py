@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge import journal as journals
-from gateway.edge.journal import Acked, Ended, Journal, JournalBroken, Opened, Record, Sending, frame, read_frames, tally
+from gateway.edge.journal import (
+    Acked,
+    Ended,
+    Journal,
+    JournalBroken,
+    Opened,
+    Record,
+    Sending,
+    frame,
+    read_frames,
+    tally,
+)
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import JournalStatement, Outcome
 
@@ -23,7 +34,9 @@ def outcome(id_: UUID, head: bytes = b"") -> Outcome:
     return Outcome(id=id_, kind=OutcomeKind.COMPLETED, ended_at=1.0, status=200, head=head)
 
 
-def opened(folder: Path, *, boot: UUID | None = None, start: str = "power-1", fsync: bool = False, room: int = 10**7) -> Journal:
+def opened(
+    folder: Path, *, boot: UUID | None = None, start: str = "power-1", fsync: bool = False, room: int = 10**7
+) -> Journal:
     return Journal(folder=folder, boot=boot or uuid4(), machine_start=start, max_bytes=room, fsync=fsync)
 
 
@@ -36,12 +49,14 @@ records = st.one_of(
 
 
 @given(written=st.lists(records, max_size=8), data=st.data())
-def test_a_file_cut_anywhere_holds_exactly_the_records_written_whole(written: list[Record], data: st.DataObject) -> None:
+def test_a_file_cut_anywhere_holds_exactly_the_records_written_whole(
+    written: list[Record], data: st.DataObject
+) -> None:
     frames = [frame(record) for record in written]
     whole = b"".join(frames)
     cut = data.draw(st.integers(min_value=0, max_value=len(whole)))
     read, place = read_frames(whole[:cut])
-    complete = next((n for n in range(len(frames), -1, -1) if len(b"".join(frames[:n])) <= cut))
+    complete = next(n for n in range(len(frames), -1, -1) if len(b"".join(frames[:n])) <= cut)
     assert read == written[:complete]
     assert place == len(b"".join(frames[:complete]))
 
@@ -63,7 +78,10 @@ def test_the_fewest_records_add_up_to_the_same(written: list[Record]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(steps=st.lists(st.tuples(st.sampled_from(("send", "end", "ack")), st.sampled_from(IDS)), max_size=12), torn=st.binary(max_size=6))
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(("send", "end", "ack")), st.sampled_from(IDS)), max_size=12),
+    torn=st.binary(max_size=6),
+)
 def test_after_any_death_the_next_life_knows_what_was_open(steps: list[tuple[str, UUID]], torn: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, boot = Path(name), uuid4()

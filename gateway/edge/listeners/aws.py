@@ -10,8 +10,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from gateway.edge.exchange import Exchange
 from gateway.edge.refusals import Refusals
-from gateway.edge.server import Exchange, ServerConfig, ServerConnection
+from gateway.edge.server import ServerConfig, ServerConnection
 from gateway.edge.settings import Address
 
 NAME = "aws"
