@@ -196,7 +196,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
 # Approved calls have a queue and a worker of their own: no export ever stands before them.
 CELERY_TASK_ROUTES = {
-    "gateway.requests.tasks.run_approved": {"queue": "approved"},
+    "gateway.requests.tasks.take_grant": {"queue": "approved"},
     "gateway.requests.tasks.perform_run": {"queue": "approved"},
     "gateway.requests.tasks.publish_outbox": {"queue": "approved"},
 }

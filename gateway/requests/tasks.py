@@ -25,27 +25,20 @@ LARGEST_SWEEP = 200
 
 
 @shared_task
-def run_approved(tenant_id: str, approval_id: str) -> None:
-    """A grant was given: queue its run and perform it."""
-    tenant = UUID(tenant_id)
-    run_id = run.open_run(tenant_id=tenant, approval_id=UUID(approval_id), now=timezone.now())
-    if run_id is not None:
-        _perform(tenant, run_id)
+def take_grant(tenant_id: str, approval_id: str) -> None:
+    """A grant was given: queue the run of the call that waits for it, if one does."""
+    run.open_run(tenant_id=UUID(tenant_id), approval_id=UUID(approval_id), now=timezone.now())
 
 
 @shared_task
 def perform_run(tenant_id: str, run_id: str) -> None:
-    """Perform a run that is queued already."""
-    _perform(UUID(tenant_id), UUID(run_id))
-
-
-def _perform(tenant_id: UUID, run_id: UUID) -> None:
+    """Perform a queued run; of several messages about one run, one does anything."""
     worker = str(current_task.request.hostname or "worker")
-    kind = run.perform(tenant_id=tenant_id, run_id=run_id, worker=worker, now=timezone.now())
+    kind = run.perform(tenant_id=UUID(tenant_id), run_id=UUID(run_id), worker=worker, now=timezone.now())
     log.info("run %s ended: %s", run_id, kind.value if kind else "another worker has it")
 
 
-_TASK_OF: dict[OutboxKind, Any] = {OutboxKind.REQUEST_GRANTED: run_approved, OutboxKind.RUN_GRANTED: perform_run}
+_TASK_OF: dict[OutboxKind, Any] = {OutboxKind.REQUEST_GRANTED: take_grant, OutboxKind.RUN_GRANTED: perform_run}
 
 
 @shared_task
