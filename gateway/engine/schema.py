@@ -23,7 +23,7 @@ _BOOL = {"type": "Boolean"}
 _STRINGS = {"type": "Set", "element": _STRING}
 
 
-_NOISE = re.compile(r'^for policy `policy\d+`, | for Action::"[^"]*"$')
+_NOISE = re.compile(r'^for policy `policy\d+`, | for Action::"[^"]*"')
 
 
 def _record(**attributes: Any) -> dict[str, Any]:
