@@ -43,9 +43,7 @@ def table(plan: Plan) -> tuple[Process, ...]:
         *_services(plan),
         _standin(plan),
         _manage(plan, "migrate", "migrate", "--no-input", role=postgres.OWNER, after=("postgres",)),
-        _manage(
-            plan, "bootstrap", "bootstrap_demo", role=postgres.OWNER, after=("migrate", "valkey", "standin")
-        ),
+        _manage(plan, "bootstrap", "bootstrap_demo", role=postgres.OWNER, after=("migrate", "valkey", "standin")),
         _web(plan),
         _web_edge(plan),
         _worker(plan, "worker-approved", queue="approved"),
@@ -79,7 +77,7 @@ def _standin(plan: Plan) -> Process:
     )
 
 
-def _manage(plan: Plan, name: str, *command: str, after: tuple[str, ...], role: str = postgres.APP) -> Process:
+def _manage(plan: Plan, name: str, *command: str, after: tuple[str, ...], role: str) -> Process:
     program = _python(plan, name, "manage.py", *command, more=_django(plan, "command", role))
     return Process(name=name, program=lambda: program, is_ready=None, after=after)
 
@@ -90,7 +88,7 @@ def _web(plan: Plan) -> Process:
         name="web",
         program=lambda: program,
         is_ready=checks.http_answers(plan.web_port, "/healthz"),
-        after=("bootstrap",),
+        after=("migrate",),
     )
 
 
@@ -100,7 +98,7 @@ def _web_edge(plan: Plan) -> Process:
         name="web-edge",
         program=lambda: program,
         is_ready=checks.http_answers(plan.web_edge_port, "/healthz"),
-        after=("bootstrap",),
+        after=("migrate",),
     )
 
 
@@ -126,7 +124,7 @@ def _worker(plan: Plan, name: str, *, queue: str) -> Process:
         name=name,
         program=lambda: program,
         is_ready=checks.worker_answers(plan.services.valkey.url, node),
-        after=("bootstrap",),
+        after=("migrate", "valkey"),
     )
 
 
@@ -138,7 +136,7 @@ def _beat(plan: Plan) -> Process:
         name="beat",
         program=lambda: program,
         is_ready=checks.file_appears(schedule),
-        after=("bootstrap",),
+        after=("migrate", "valkey"),
         prepare=lambda: _remove(schedule),
     )
 
@@ -160,7 +158,8 @@ def _edge(plan: Plan, edge: EdgePlace) -> Process:
         name=edge.name,
         program=lambda: replace(base, environment={**base.environment, **_enrolment(plan, edge)}),
         is_ready=checks.http_answers(edge.health_port, "/-/ready"),
-        after=("web-edge",),
+        # The bootstrap leaves the token an edge enrols with.
+        after=("web-edge", "bootstrap"),
     )
 
 

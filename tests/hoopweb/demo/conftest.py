@@ -1,0 +1,5 @@
+"""The stand-in AWS, as the connections room's tests start it."""
+
+from tests.connections.conftest import standin, standin_url
+
+__all__ = ["standin", "standin_url"]
