@@ -14,73 +14,106 @@ from gateway.masking.catalogue import ByteSpan
 from gateway.masking.plausible import Strength, is_plausible, name_strength
 
 _WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
-_GATE = re2.compile(rf"(?i)(?:{_WORDS})")
-# The value's four forms: escaped quotes (JSON in a string), double, single, and bare.
-_ASSIGNMENT = re2.compile(
-    rf"(?i)(?:{_WORDS})[a-z0-9_.-]{{0,40}}\\?[\"'`\]\)]{{0,3}}\s{{0,8}}(?:=>|:=|\?=|\.=|<-|==?|:|,)\s{{0,8}}"
-    r"(?:[a-z]{1,8}\()?(?:\\[\"']([^\"\\\n]+)\\[\"']|[a-z@$]{0,2}\"((?:[^\"\\\n]|\\.)+)\""
-    r"|[a-z@$]{0,2}'((?:[^'\\\n]|\\.)+)'|`([^`\n]+)`|\{([^}\n\"']{4,256})\};|([^\s\"'`<>\[\]{}()][^\s\"'`<>]*))"
+# RE2 finds the words over the whole text in linear time; what follows looks only around a word.
+_TRIGGER = re2.compile(rf"(?i)(?:{_WORDS})")
+_NAME_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+_NAME_REST = re.compile(rb"[A-Za-z0-9_.-]{0,80}")
+_WORD_BEFORE = re.compile(rb"([A-Za-z]{2,20})[ _]\Z")
+# The value's forms: escaped quotes (JSON in a string), double, single, backquoted, in ODBC braces, and bare.
+_VALUE = re.compile(
+    rb"""\\?["'`\])]{0,3}\s{0,8}(?:=>|:=|\?=|\.=|<-|={1,3}|:|,)\s{0,8}(?:[A-Za-z]{1,8}\()?"""
+    rb"""(?:\\["']([^"\\\n]+)\\["']|[A-Za-z@$]{0,2}"((?:[^"\\\n]|\\.)+)"|[A-Za-z@$]{0,2}'((?:[^'\\\n]|\\.)+)'"""
+    rb"""|`([^`\n]+)`|\{([^}\n"']{4,256})\};|([^\s"'`<>\[\]{}()][^\s"'`<>]{0,511}))"""
 )
+_BARE = 6
+# Judged by at most the bytes above, so that a text of triggers costs no more than its length times that bound;
+# masked to the end of the run, so that no tail is left.
+_BARE_REST = re.compile(rb"[^\s\"'`<>]*")
+# A bare value ends where the next setting of a connection string, query string or list begins.
+_NEXT_SETTING = re.compile(rb"[&;,](?=\s*[\w .-]{1,40}=)|[;,)\]}]+\Z|&(?:amp;|quot;)")
 _ELEMENT = re2.compile(
     rf"(?i)<([a-z0-9_:.-]{{0,40}}(?:{_WORDS})[a-z0-9_.-]{{0,40}})(?:\s[^<>]{{0,200}})?>\s*([^<>]+?)\s*</"
 )
-_PAIR = re2.compile(
-    r"(?i)\b(?:name|key|id|parameterkey|optionname)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([\w.:/ -]{1,120})\\?[\"'],?\s{1,8}\\?[\"']?"
-    r"(?:value|parametervalue)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([^\"'<>\n]+?)\\?[\"']"
+_PAIR = re.compile(
+    rb"(?i)\b(?:name|key|id|parameterkey|optionname)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([\w.:/ -]{1,120})\\?[\"'],?\s{1,8}"
+    rb"\\?[\"']?(?:value|parametervalue)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([^\"'<>\n]+?)\\?[\"']"
 )
-_IDENTIFIER_TAIL = re.compile(rb"[A-Za-z0-9_.-]*\Z")
-_IDENTIFIER = re.compile(rb"[A-Za-z0-9_.-]+")
-# A bare value ends where the next setting of a connection string, query string or list begins.
-_NEXT_SETTING = re.compile(rb"[&;,](?=\s*[\w .-]{1,40}=)|[;,)\]}]+\Z|&(?:amp;|quot;)")
+_LONGEST_JUDGED = 512
 _LONGEST_NAME = 80
 _LONGEST_ARN = 256
-BARE = 6
 
 
 def spans(data: bytes) -> Iterator[ByteSpan]:
     """Values in UTF-8 text whose name says that they are secret."""
-    if _GATE.search(data) is None:
-        return
     yield from _assigned(data)
-    for pattern, rule in ((_ELEMENT, "element-secret"), (_PAIR, "pair-secret")):
-        for match in pattern.finditer(data):
-            name, value = _text(match.group(1)), _text(match.group(2))
-            if is_plausible(value, name_strength(name), is_quoted=True):
-                yield ByteSpan(match.start(2), match.end(2), kind_of_name(name), rule)
+    if b"</" in data:
+        yield from _labelled(data, _ELEMENT, "element-secret")
+    if b"alue" in data or b"ALUE" in data:
+        yield from _labelled(data, _PAIR, "pair-secret")
+
+
+def _labelled(data: bytes, pattern: re2._Regexp[bytes] | re.Pattern[bytes], rule: str) -> Iterator[ByteSpan]:
+    for match in pattern.finditer(data):
+        name, value = _text(match.group(1)), _text(match.group(2))
+        if is_plausible(value, name_strength(name), is_quoted=True):
+            yield ByteSpan(match.start(2), match.end(2), kind_of_name(name), rule)
 
 
 def _assigned(data: bytes) -> Iterator[ByteSpan]:
     position = 0
-    while (match := _ASSIGNMENT.search(data, position)) is not None:
-        group = match.lastindex or 0
-        start, end = match.span(group)
-        if group == BARE:
-            end = _bare_end(data, start, end)
-        name = _name_at(data, match.start())
-        strength = Strength.NONE if _is_in_arn(data, match.start()) else name_strength(name)
-        found = is_plausible(_text(data[start:end]), strength, is_quoted=group != BARE)
-        if found:
-            yield ByteSpan(start, end, kind_of_name(name), "assigned-secret")
-        # A refused value may itself begin with another name: `key: password=...`.
-        position = max(end if found else start, match.start() + 1)
+    for trigger in _TRIGGER.finditer(data):
+        start = trigger.start()
+        if start < position:
+            continue
+        rest = _NAME_REST.match(data, start)
+        position = rest.end() if rest else start
+        name = _name_at(data, start, position)
+        strength = _strength_at(data, start, name)
+        match = _VALUE.match(data, position) if strength else None
+        if match is not None:
+            begin, end = _extent(data, match)
+            if is_plausible(_text(data[begin:end]), strength, is_quoted=match.lastindex != _BARE):
+                position = _run_end(data, begin, end)
+                yield ByteSpan(begin, position, kind_of_name(name), "assigned-secret")
+
+
+def _name_at(data: bytes, start: int, end: int) -> str:
+    """The last dotted part of the whole identifier of which the matched word is a part."""
+    before = data[max(0, start - _LONGEST_NAME) : start]
+    head = before[len(before.rstrip(_NAME_BYTES)) :]
+    return _text(head + data[start:end]).rsplit(".", 1)[-1]
+
+
+def _strength_at(data: bytes, start: int, name: str) -> Strength:
+    """What the name says, alone or with the word before it: `api key` is one name in prose."""
+    # A rule drawn in dashes is no name: `-----END PRIVATE KEY-----`.
+    if name.endswith("--") or _is_in_arn(data, start):
+        return Strength.NONE
+    alone = name_strength(name)
+    before = _WORD_BEFORE.search(data[max(0, start - 24) : start]) if alone is not Strength.STRONG else None
+    return max(alone, name_strength(_text(before[1]) + name)) if before else alone
 
 
 def _is_in_arn(data: bytes, start: int) -> bool:
     """`...:secret:prod/db` inside an ARN names a resource."""
-    return b"arn:" in re.split(rb"[\s\"'=]", data[max(0, start - _LONGEST_ARN) : start])[-1]
+    before = data[max(0, start - _LONGEST_ARN) : start]
+    return b"arn:" in before and b"arn:" in re.split(rb"[\s\"'=]", before)[-1]
 
 
-def _bare_end(data: bytes, start: int, end: int) -> int:
+def _extent(data: bytes, match: re.Match[bytes]) -> tuple[int, int]:
+    """Where the value stands: quoted ones as written, bare ones up to the next setting or the end of the run."""
+    start, end = match.span(match.lastindex or 0)
+    if match.lastindex != _BARE:
+        return start, end
     cut = _NEXT_SETTING.search(data, start, end)
-    return cut.start() if cut else end
+    if cut is not None:
+        return start, cut.start()
+    return start, end
 
 
-def _name_at(data: bytes, start: int) -> str:
-    """The whole identifier of which the matched word is a part."""
-    before = _IDENTIFIER_TAIL.search(data[max(0, start - _LONGEST_NAME) : start])
-    after = _IDENTIFIER.match(data, start)
-    whole = (before[0] if before else b"") + (after[0][:_LONGEST_NAME] if after else b"")
-    return _text(whole).rsplit(".", 1)[-1] if whole else ""
+def _run_end(data: bytes, start: int, end: int) -> int:
+    rest = _BARE_REST.match(data, end) if end - start == _LONGEST_JUDGED else None
+    return rest.end() if rest else end
 
 
 def kind_of_name(name: str) -> str:

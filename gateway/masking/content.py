@@ -76,9 +76,12 @@ class ContentScanner:
         yield from sticky.spans(data)
         lowered = data.lower()
         for rule in RULES:
-            is_asked = wanted.has(rule.kind) or not rule.is_private
-            if is_asked and (not rule.gates or any(gate in lowered for gate in rule.gates)):
-                yield from rule.spans(data)
+            if rule.is_private and not wanted.has(rule.kind):
+                continue
+            for gate in rule.gates:
+                if gate in lowered:
+                    yield from rule.spans(data)
+                    break
         yield from assignments.spans(data)
         if layer < DEEPEST_LAYER:
             yield from self._encoded(data, wanted, layer)

@@ -225,7 +225,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "card",
         "card",
-        "",
+        "3 4 5 6",
         r"(?:^|[^\w.-])([3-6]\d{3}[ -]?\d{4,6}[ -]?\d{4,5}[ -]?\d{0,7})(?:$|[^\w-])",
         _is_card,
         is_private=True,
