@@ -89,4 +89,4 @@ def as_owner() -> AsOwner:
 
 
 # Known people and places (tests/people.py), for every room.
-pytest_plugins = ("tests.people",)
+pytest_plugins = ("tests.people", "tests.story")

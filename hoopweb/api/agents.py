@@ -66,7 +66,5 @@ class SuspendAgent(ApiView):
     def post(self, request: Request, agent_id: UUID) -> Response:
         self.body(StrictSerializer)
         caller = self.caller
-        suspended = services.suspend_agent(
-            tenant=caller.tenant, agent_id=agent_id, by_label=caller.label, now=self.now
-        )
+        suspended = services.suspend_agent(tenant=caller.tenant, agent_id=agent_id, by_label=caller.label, now=self.now)
         return Response(AgentSerializer(suspended).data)

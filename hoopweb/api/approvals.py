@@ -119,9 +119,7 @@ def _told(tenant: Tenant, approval_id: UUID) -> dict[str, Any]:
 class Approvals(ApiView):
     rights: ClassVar = {"GET": Right.APPROVALS_READ}
 
-    @describe(
-        "List approval requests", page_of(ApprovalSerializer), query=ApprovalQuery, operation_id="approvals_list"
-    )
+    @describe("List approval requests", page_of(ApprovalSerializer), query=ApprovalQuery, operation_id="approvals_list")
     def get(self, request: Request) -> Response:
         query = self.query(ApprovalQuery)
         rows = selectors.listed(tenant=self.caller.tenant, state=query.pop("state", None))

@@ -101,7 +101,12 @@ def record_read(*, caller: Caller, what: str, subject: UUID, now: datetime, sess
     if caller.api_key is not None:
         data["key"] = str(caller.api_key.pk)
     append(
-        tenant_id=caller.tenant.pk, kind=EventKind.EVIDENCE_READ, at=now, subject=subject, session_id=session_id, data=data
+        tenant_id=caller.tenant.pk,
+        kind=EventKind.EVIDENCE_READ,
+        at=now,
+        subject=subject,
+        session_id=session_id,
+        data=data,
     )
 
 

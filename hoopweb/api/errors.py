@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import connection, transaction
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -109,9 +109,10 @@ def body_of(problem: Problem, *, errors: Any = None) -> dict[str, Any]:
     return body
 
 
-def nothing_changes() -> None:
-    """Roll the request's transaction back: what ends in an error has changed nothing."""
-    if connection.in_atomic_block:
+def nothing_changes(request: HttpRequest) -> None:
+    """Roll the caller's transaction back: what ends in an error has changed nothing. No query may follow."""
+    # Without a caller there is no transaction of ours around the request (see CallerMiddleware).
+    if getattr(request, "caller", None) is not None and connection.in_atomic_block:
         transaction.set_rollback(True)
 
 
@@ -120,7 +121,6 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 
 def _answer(problem: Problem, *, errors: Any = None, headers: Mapping[str, str] | None = None) -> Response:
-    nothing_changes()
     return Response(
         body_of(problem, errors=errors),
         status=problem.status,
@@ -139,6 +139,13 @@ def _of_drf(error: exceptions.APIException) -> Response:
 
 def problem_json(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """DRF's exception handler. What it does not know goes on to Django, which logs it (see `server_error`)."""
+    answer = _told(error)
+    if answer is not None:
+        nothing_changes(context["request"]._request)
+    return answer
+
+
+def _told(error: Exception) -> Response | None:
     match error:
         case PolicyRejected():
             return _answer(error, errors=[asdict(fault) for fault in error.faults])
@@ -157,9 +164,7 @@ def problem_json(error: Exception, context: Mapping[str, Any]) -> Response | Non
     return None
 
 
-def plain_problem(problem: Problem) -> HttpResponse:
+def plain_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
     """The same answer where no DRF view was reached: unknown paths, refused hosts, our own failures."""
-    nothing_changes()
-    return JsonResponse(
-        body_of(problem), status=problem.status, headers=_headers(problem), content_type=CONTENT_TYPE
-    )
+    nothing_changes(request)
+    return JsonResponse(body_of(problem), status=problem.status, headers=_headers(problem), content_type=CONTENT_TYPE)

@@ -59,7 +59,9 @@ class EventQuery(PageQuery):
 class Events(ApiView):
     rights: ClassVar = {"GET": Right.EVENTS_READ}
 
-    @describe("List events; reading is recorded", page_of(EventSerializer), query=EventQuery, operation_id="events_list")
+    @describe(
+        "List events; reading is recorded", page_of(EventSerializer), query=EventQuery, operation_id="events_list"
+    )
     def get(self, request: Request) -> Response:
         query = self.query(EventQuery)
         rows = events(

@@ -114,9 +114,7 @@ class Keys(ApiView):
             rows = rows.filter(user=self.caller.user)
         return Response(paged(ORDER.page(rows, **self.query(PageQuery)), KeySerializer))
 
-    @describe(
-        "Issue AWS keys for an agent", CredentialsSerializer, body=KeyBody, status=201, operation_id="keys_issue"
-    )
+    @describe("Issue AWS keys for an agent", CredentialsSerializer, body=KeyBody, status=201, operation_id="keys_issue")
     @idempotent
     def post(self, request: Request) -> Response:
         caller, body = self.caller, self.body(KeyBody)

@@ -106,7 +106,7 @@ class Keyset:
             return Q(**{f"{first}__lt": value})
         return Q(**{f"{first}__lte": value}) & (Q(**{f"{first}__lt": value}) | Q(**{f"{others[0]}__lt": rest[0]}))
 
-    def page(self, rows: QuerySet[Any], *, cursor: str | None, limit: int) -> Page:
+    def page(self, rows: QuerySet[Any], *, cursor: str | None = None, limit: int) -> Page:
         """Take one page, reading one row more than shown to learn whether another follows."""
         wanted = rows.filter(self.after(cursor)) if cursor else rows
         found = list(wanted.order_by(*(f"-{field}" for field in self.fields))[: limit + 1])

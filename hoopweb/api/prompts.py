@@ -77,7 +77,9 @@ def prompts_of_tenant(tenant: Tenant) -> QuerySet[Prompt]:
 class Prompts(ApiView):
     rights: ClassVar = {"GET": Right.SESSIONS_READ, "POST": Right.PROMPTS_WRITE}
 
-    @describe("List prompts, secrets replaced", page_of(PromptSerializer), query=PromptQuery, operation_id="prompts_list")
+    @describe(
+        "List prompts, secrets replaced", page_of(PromptSerializer), query=PromptQuery, operation_id="prompts_list"
+    )
     def get(self, request: Request) -> Response:
         query = self.query(PromptQuery)
         rows = prompts_of_tenant(self.caller.tenant)

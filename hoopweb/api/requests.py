@@ -140,7 +140,9 @@ class Requests(ApiView):
 class OneRequest(ApiView):
     rights: ClassVar = {"GET": Right.REQUESTS_READ}
 
-    @describe("Read one request with its question and masked halves", CallDetailSerializer, operation_id="requests_read")
+    @describe(
+        "Read one request with its question and masked halves", CallDetailSerializer, operation_id="requests_read"
+    )
     def get(self, request: Request, request_id: UUID) -> Response:
         try:
             call = selectors.detail(tenant=self.caller.tenant, request_id=request_id)

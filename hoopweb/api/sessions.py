@@ -102,5 +102,3 @@ class Timeline(ApiView):
         answer = TimelineSerializer({"session": session, "turns": turns, "next": page.next}).data
         self.read_evidence(what="timeline", subject=session.pk, session_id=session.pk)
         return Response(answer)
-
-

@@ -83,7 +83,9 @@ def moment(value: datetime | None) -> SafeString | str:
 def clock(value: datetime) -> SafeString:
     """The time of day to the millisecond, for rows under a date."""
     return format_html(
-        '<time datetime="{}">{}</time>', value.isoformat(), value.strftime("%H:%M:%S.") + f"{value.microsecond // 1000:03}"
+        '<time datetime="{}">{}</time>',
+        value.isoformat(),
+        value.strftime("%H:%M:%S.") + f"{value.microsecond // 1000:03}",
     )
 
 

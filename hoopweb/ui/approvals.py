@@ -93,5 +93,3 @@ def _mark(approval: ApprovalRequest) -> str:
 @page(Right.APPROVALS_READ)
 def pulse(request: HttpRequest, caller: Caller, approval_id: UUID) -> HttpResponse:
     return JsonResponse({"mark": _mark(selectors.detail(tenant=caller.tenant, approval_id=approval_id).approval)})
-
-

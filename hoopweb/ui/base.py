@@ -60,8 +60,9 @@ def _not_inside(request: HttpRequest) -> HttpResponse:
 
 def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Tell a person what went wrong; the request's transaction is rolled back."""
-    nothing_changes()
-    return render(request, "problem.html", {"problem": problem}, status=problem.status)
+    answer = render(request, "problem.html", {"problem": problem}, status=problem.status)
+    nothing_changes(request)
+    return answer
 
 
 def show(

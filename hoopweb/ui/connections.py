@@ -18,7 +18,6 @@ from gateway.identity.caller import Caller
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
 from hoopweb.api.connections import ORDER
-from hoopweb.api.errors import nothing_changes
 from hoopweb.principal import PrincipalUnknown, trust_policy_of
 from hoopweb.ui.base import cursor_of, page, show
 
@@ -53,10 +52,8 @@ def _list(
 ) -> HttpResponse:
     found = ORDER.page(selectors.connections(caller.tenant), **cursor_of(request))
     context = {"page": found, "given": given, "problem": problem}
-    answer = show(request, caller, "connections.html", context, here="connections", status=problem.status if problem else 200)
-    if problem:
-        nothing_changes()
-    return answer
+    status = problem.status if problem else 200
+    return show(request, caller, "connections.html", context, here="connections", status=status)
 
 
 @require_safe

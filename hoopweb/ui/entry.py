@@ -52,7 +52,11 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, *, problem: SignInRefused | SignInThrottled | None = None, username: str = "", status: int = 200
+    request: HttpRequest,
+    *,
+    problem: SignInRefused | SignInThrottled | None = None,
+    username: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     context = {"problem": problem, "username": username, "next": _after(request)}
     return render(request, "sign_in.html", context, status=status)

@@ -20,7 +20,7 @@ class CsrfStale(Problem):
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return errors.plain_problem(problem)
+        return errors.plain_problem(request, problem)
     return problem_page(request, problem)
 
 

@@ -15,7 +15,6 @@ from gateway.policy import selectors, services
 from gateway.policy.packs import pack_names, pack_text
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
-from hoopweb.api.errors import nothing_changes
 from hoopweb.api.policies import REVISIONS
 from hoopweb.ui.base import cursor_of, page, show
 
@@ -31,7 +30,6 @@ def policy_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     try:
         services.publish(tenant=caller.tenant, packs=packs, text=text, by_label=caller.label, now=timezone.now())
     except Problem as problem:
-        nothing_changes()
         return _page(request, caller, text=text, packs=packs, problem=problem)
     return HttpResponseRedirect(reverse("ui:policies"))
 
@@ -55,9 +53,7 @@ def _page(
         "problem": problem,
         "faults": [str(fault) for fault in getattr(problem, "faults", ())],
     }
-    return show(
-        request, caller, "policies.html", context, here="policies", status=problem.status if problem else 200
-    )
+    return show(request, caller, "policies.html", context, here="policies", status=problem.status if problem else 200)
 
 
 @require_safe

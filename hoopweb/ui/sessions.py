@@ -42,7 +42,13 @@ def timeline(request: HttpRequest, caller: Caller, session_id: UUID) -> HttpResp
     session = _session(caller, session_id)
     turns, found = session_page(tenant=caller.tenant, session=session, **cursor_of(request))
     is_newest = "cursor" not in request.GET
-    context = {"session": session, "turns": turns, "page": found, "is_newest": is_newest, "mark": _mark(caller, session)}
+    context = {
+        "session": session,
+        "turns": turns,
+        "page": found,
+        "is_newest": is_newest,
+        "mark": _mark(caller, session),
+    }
     answer = show(request, caller, "session.html", context, here="sessions")
     # Rendered first: the event takes the ledger's lock, which admissions wait for.
     record_read(caller=caller, what="timeline", subject=session.pk, session_id=session.pk, now=timezone.now())
@@ -61,5 +67,3 @@ def _mark(caller: Caller, session: Session) -> str:
     rows = ProxiedRequest.objects.for_tenant(caller.tenant).filter(session_id=session.pk)
     recent = rows.order_by("-received_at").values_list("state", flat=True)[:20]
     return f"{session.calls}.{session.last_at.timestamp():.3f}.{'.'.join(recent)}"
-
-

@@ -1,0 +1,164 @@
+"""What holds of every endpoint alike: nobody, the wrong right, the wrong tenant, the wrong method and a bad id."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gateway.identity.models import User
+from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Right
+from hoopweb.api.router import urlpatterns
+from tests.api.asking import ANY_ID, Api, api_of, is_problem
+
+PATHS = sorted(str(route.pattern) for route in urlpatterns if str(route.pattern).startswith("v1/"))
+# method, path: every write of the API.
+WRITES = [
+    ("post", "prompts/"),
+    ("post", f"approvals/{ANY_ID}/votes/"),
+    ("post", "policies/"),
+    ("post", f"policies/{ANY_ID}/revisions/"),
+    ("post", "connections/"),
+    ("post", f"connections/{ANY_ID}/test/"),
+    ("post", "agents/"),
+    ("post", f"agents/{ANY_ID}/suspend/"),
+    ("post", "keys/"),
+    ("delete", f"keys/{ANY_ID}/"),
+]
+READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
+READS = [path for path in READS if not path.endswith(("votes/", "test/", "suspend/")) and path != f"keys/{ANY_ID}/"]
+ALL = [("get", path) for path in READS] + WRITES
+
+
+def call(api: Api, method: str, path: str) -> object:
+    match method:
+        case "get":
+            return api.get(path)
+        case "delete":
+            return api.delete(path)
+        case _:
+            return api.post(path, {})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_nobody_gets_a_401_that_names_the_scheme(method: str, path: str) -> None:
+    answer = call(Api(), method, path)
+    assert is_problem(answer, 401, "identity.not_signed_in")  # type: ignore[arg-type]  # the test client's answer
+    assert answer["WWW-Authenticate"].startswith("Bearer")  # type: ignore[index]
+
+
+@pytest.mark.django_db
+def test_a_key_that_was_never_issued_is_refused() -> None:
+    assert is_problem(Api("hwk_nonsense").get("me/"), 401, "identity.key_refused")
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in ALL if one[1] != "me/"])
+def test_a_caller_without_the_right_gets_a_403(acme: Tenant, method: str, path: str) -> None:
+    # A key with one right that opens none of the endpoints.
+    api = api_of(acme, None, Right.MEMBERS_WRITE)
+    assert is_problem(call(api, method, path), 403, "identity.right_missing")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [path for path in READS if str(ANY_ID) in path or "/7/" in path])
+def test_an_id_of_nobody_is_a_404(acme: Tenant, path: str) -> None:
+    answer = api_of(acme, None, *Right).get(path)
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_every_path_works_without_its_last_slash(acme: Tenant, method: str, path: str) -> None:
+    answer = call(api_of(acme, None, Right.MEMBERS_WRITE), method, path.rstrip("/"))
+    assert answer.status_code in {200, 403}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_method_nobody_may_use_is_a_405(acme: Tenant, path: str) -> None:
+    answer = api_of(acme, None, Right.MEMBERS_WRITE).client.put(f"/api/v1/{path}", {}, content_type="application/json")
+    assert is_problem(answer, 405, "api.method_not_allowed")
+
+
+@pytest.mark.parametrize("bad", ["not-a-uuid", "1", "..%2f..", "0000"])
+@pytest.mark.parametrize("kind", ["sessions", "requests", "prompts", "approvals", "connections", "agents"])
+def test_a_malformed_id_is_a_404_problem(acme: Tenant, kind: str, bad: str) -> None:
+    assert is_problem(api_of(acme, None, *Right).get(f"{kind}/{bad}/"), 404, "api.not_found")
+
+
+def test_an_unknown_path_is_a_404_problem_for_anybody(client: object) -> None:
+    assert is_problem(Api().get("nothing/here/"), 404, "api.not_found")
+
+
+LISTS = [
+    "sessions/",
+    "prompts/",
+    "requests/",
+    "approvals/",
+    "policies/",
+    "connections/",
+    "agents/",
+    "keys/",
+    "members/",
+    "events/",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"cursor": "not a cursor"},
+        {"cursor": "c2Vzc2lvbnM6MTox"},
+        {"cursor": "\x00"},
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "ten"},
+        {"limit": ["1", "2"]},
+        {"limt": "1"},
+    ],
+)
+def test_a_query_that_is_not_of_the_form_is_a_400(acme: Tenant, alice: User, path: str, query: dict[str, str]) -> None:
+    assert is_problem(api_of(acme, None, *Right).get(path, **query), 400, "api.malformed")
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_an_empty_list_is_a_page_with_no_next(globex: Tenant, path: str) -> None:
+    answer = api_of(globex, None, *Right).get(path)
+    assert answer.status_code == 200
+    # Making the tenant is no event, so even the ledger is empty until it is read.
+    assert answer.json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"{", "application/json", 400, "api.malformed"),
+        (b"\xff\xfe", "application/json", 400, "api.malformed"),
+        (b'{"text": "a", "text": "b"}', "application/json", 400, "api.malformed"),
+        (b'{"text": NaN}', "application/json", 400, "api.malformed"),
+        (b"[" * 100_000, "application/json", 400, "api.malformed"),
+        (b'{"a":' * 100_000, "application/json", 400, "api.malformed"),
+        (b"[]", "application/json", 400, "api.malformed"),
+        (b"null", "application/json", 400, "api.malformed"),
+        (b'"text"', "application/json", 400, "api.malformed"),
+        (b'{"text": "a\\u0000b", "conversation": "c", "generation": "g"}', "application/json", 400, "api.malformed"),
+        (b'{"text": "\\ud800", "conversation": "c", "generation": "g"}', "application/json", 400, "api.malformed"),
+        (b'{"unknown": 1}', "application/json", 400, "api.malformed"),
+        (b"x" * (2 * 1024 * 1024 + 1), "application/json", 413, "api.too_large"),
+        (b"a=b", "application/x-www-form-urlencoded", 415, "api.unsupported_media_type"),
+    ],
+)
+def test_a_body_that_is_not_strict_json_is_refused(
+    acme: Tenant, body: bytes, content_type: str, status: int, code: str
+) -> None:
+    answer = api_of(acme, None, Right.PROMPTS_WRITE).raw("prompts/", body, content_type)
+    assert is_problem(answer, status, code)
+
+
+@pytest.mark.django_db
+def test_a_suspended_tenant_is_told_so(acme: Tenant, as_owner: object) -> None:
+    api = api_of(acme, None, *Right)
+    acme.is_suspended = True
+    acme.save()
+    assert is_problem(api.get("me/"), 403, "identity.tenant_suspended")
