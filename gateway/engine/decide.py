@@ -17,8 +17,8 @@ from gateway.engine.compiler import CompiledRevision, Selection
 from gateway.terms import Action, Candidate, Decision, Effect, Question, Resource
 
 MOST_RESOURCES = 1_000
-# Actions times resources over all candidates: at some 20 us each, one call cannot hold a worker past ~0.2 s.
-MOST_COMBINATIONS = 10_000
+# Actions times resources over all candidates: at some 40 us each, one call cannot hold a worker past ~0.2 s.
+MOST_COMBINATIONS = 5_000
 
 
 class Reason(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gateway.engine import rules
 from gateway.engine.problems import Fault, PolicyRejected
 from gateway.engine.rules import Rule
-from gateway.engine.statements import source_marker
+from gateway.engine.statements import SOURCE_NAME, source_marker
 
 
 def combine(texts: Mapping[str, str]) -> str:
@@ -19,7 +19,7 @@ def combine(texts: Mapping[str, str]) -> str:
     Raises PolicyRejected when a text does not parse or two rules share an @id; ValueError for a name that is not
     lower-case words joined by hyphens.
     """
-    if bad := [name for name in texts if not name.replace("-", "a").isalnum() or name != name.lower()]:
+    if bad := [name for name in texts if not SOURCE_NAME.fullmatch(name)]:
         raise ValueError(f"a source is named in lower-case words joined by hyphens: {bad[0]!r}")
     faults = [fault for text in texts.items() for fault in _faults(*text)]
     if faults:

@@ -27,7 +27,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _OPERATOR = re.compile(r"&&|\|\||[-+*.!]|\bif\b")
-_SOURCE = re.compile(r"// source: (?P<name>[a-z0-9][a-z0-9-]{0,79})")
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+_SOURCE = re.compile(rf"// source: (?P<name>{SOURCE_NAME.pattern})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def revision(texts: list[str]) -> CompiledRevision:
 policies = st.lists(rule_texts(KINDS), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, rule_texts(["forbid"]), questions())
 def test_adding_a_forbid_never_loosens_an_answer(policy: list[str], forbid: str, asked: Question) -> None:
     before = decide(revision(policy), asked).effect
@@ -93,7 +93,7 @@ def test_adding_a_forbid_never_loosens_an_answer(policy: list[str], forbid: str,
     assert STRICTNESS.index(after) >= STRICTNESS.index(before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, rule_texts(["ask"]), questions())
 def test_adding_an_ask_never_loosens_an_answer(policy: list[str], ask: str, asked: Question) -> None:
     before = decide(revision(policy), asked).effect
@@ -101,7 +101,7 @@ def test_adding_an_ask_never_loosens_an_answer(policy: list[str], ask: str, aske
     assert STRICTNESS.index(after) >= STRICTNESS.index(before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, questions())
 def test_no_order_of_readings_actions_or_resources_changes_the_answer(policy: list[str], asked: Question) -> None:
     compiled_policy = revision(policy)
@@ -111,7 +111,7 @@ def test_no_order_of_readings_actions_or_resources_changes_the_answer(policy: li
         assert decide(compiled_policy, replace(asked, candidates=turned)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, questions(), candidates())
 def test_a_further_reading_never_loosens_an_answer(policy: list[str], asked: Question, further: Candidate) -> None:
     compiled_policy = revision(policy)
@@ -120,7 +120,7 @@ def test_a_further_reading_never_loosens_an_answer(policy: list[str], asked: Que
     assert STRICTNESS.index(after) >= STRICTNESS.index(before)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(policies, questions())
 def test_leaving_out_what_cannot_matter_answers_as_the_whole_set_does(policy: list[str], asked: Question) -> None:
     """Rules whose head names other actions, and context no rule reads, are not handed to Cedar."""

@@ -205,7 +205,7 @@ def test_a_broken_source_cannot_swallow_its_neighbour() -> None:
     assert {fault.source for fault in refused.value.faults} == {"own"}
 
 
-@pytest.mark.parametrize("name", ["", "Own", "a b", "own\npermit(principal,action,resource);", "../own"])
+@pytest.mark.parametrize("name", ["", "Own", "a b", "größe", "own\npermit(principal,action,resource);", "../own"])
 def test_a_source_name_is_plain(name: str) -> None:
     with pytest.raises(ValueError, match="lower-case"):
         combine({name: ANYTHING})
