@@ -47,10 +47,15 @@ def sign_in(*, username: str, password: str, source: str, now: datetime) -> User
 
 
 def _checked(username: str, password: str) -> User | None:
-    if len(username) > LONGEST_USERNAME or len(password) > LONGEST_PASSWORD:
+    if not _may_be_a_name(username) or len(password) > LONGEST_PASSWORD:
         return None
     user = authenticate(request=None, username=username, password=password)
     return user if isinstance(user, User) else None
+
+
+def _may_be_a_name(username: str) -> bool:
+    # PostgreSQL's text holds no NUL: asking for such a name would be an error, not a refusal.
+    return 0 < len(username) <= LONGEST_USERNAME and username.isprintable()
 
 
 def _counter(username: str, source: str) -> str:
@@ -71,7 +76,7 @@ def _tenants_of(user: User) -> list[UUID]:
 
 
 def _record_refusal(username: str, now: datetime) -> None:
-    known = User.objects.filter(username=username).first() if len(username) <= LONGEST_USERNAME else None
+    known = User.objects.filter(username=username).first() if _may_be_a_name(username) else None
     if known is None:
         return
     for tenant_id in _tenants_of(known):

@@ -152,7 +152,7 @@ def test_only_long_lived_keys_are_kept(acme: Tenant, name: str) -> None:
 def test_suspending_stops_use_and_lifting_it_asks_for_a_test_again(acme: Tenant) -> None:
     made = create(acme)
     with in_tenant(acme):
-        asked = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
+        asked: dict[str, Any] = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
         assert services.suspend_connection(**asked).state == ConnectionState.SUSPENDED
         assert services.lift_suspension(**asked).state == ConnectionState.DRAFT
     assert [event["data"]["what"] for event in events(acme, "connection.changed")] == ["suspended", "suspension lifted"]
