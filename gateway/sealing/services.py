@@ -47,7 +47,7 @@ def _find(tenant_id: UUID, version: int | None) -> tuple[int, bytes] | None:
         return None
     found = _open_row(row)
     if row.pk not in _uncommitted:
-        _keys[tenant_id, version] = found
+        _keys[tenant_id, version] = _keys[tenant_id, row.version] = found
     return found
 
 

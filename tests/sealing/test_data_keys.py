@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from gateway.sealing import services
 from gateway.sealing.envelope import SealBroken
@@ -15,6 +17,11 @@ from tests.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COLUMN = "audit_prompt.sealed_text"
+
+
+def forget_keys() -> None:
+    """What a restart does."""
+    services._keys.clear()
 
 
 def sealed_for(tenant: Tenant, plaintext: bytes = b"the words") -> bytes:
@@ -76,3 +83,37 @@ def test_the_serving_role_cannot_replace_or_delete_a_key(acme: Tenant) -> None:
     for sql in ("UPDATE sealing_datakey SET version = 2", "DELETE FROM sealing_datakey"):
         with pytest.raises(Exception, match="denied"), in_tenant(acme), connection.cursor() as cursor:
             cursor.execute(sql)
+
+
+def test_a_key_made_in_a_transaction_that_failed_is_never_used_again(acme: Tenant) -> None:
+    """Else what is sealed afterwards opens in this process, and in none after a restart."""
+
+    def seal_and_fail() -> None:
+        with in_tenant(acme):
+            seal(tenant_id=acme.pk, column=COLUMN, plaintext=b"lost with the rest")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        seal_and_fail()
+    sealed = sealed_for(acme)
+    forget_keys()
+    with in_tenant(acme):
+        assert unseal(tenant_id=acme.pk, column=COLUMN, sealed=sealed) == b"the words"
+
+
+def test_a_key_made_within_a_failed_savepoint_is_never_used_again(acme: Tenant) -> None:
+    with in_tenant(acme):
+        with pytest.raises(RuntimeError, match="half way"), transaction.atomic():
+            seal(tenant_id=acme.pk, column=COLUMN, plaintext=b"lost with the rest")
+            raise RuntimeError("half way")
+        sealed = seal(tenant_id=acme.pk, column=COLUMN, plaintext=b"the words")
+    forget_keys()
+    with in_tenant(acme):
+        assert unseal(tenant_id=acme.pk, column=COLUMN, sealed=sealed) == b"the words"
+
+
+def test_a_committed_key_is_remembered(acme: Tenant, django_assert_num_queries: Any) -> None:
+    sealed = sealed_for(acme)
+    sealed_for(acme)
+    with in_tenant(acme), django_assert_num_queries(0):
+        assert unseal(tenant_id=acme.pk, column=COLUMN, sealed=sealed) == b"the words"
