@@ -55,6 +55,8 @@ FEED_SECONDS = 2.0
 SHIP_SECONDS = 10.0
 SHIP_PAUSE_SECONDS = 0.5
 FLUSH_LOOK_SECONDS = 0.02
+# Outcomes are safe in the journal, so they may wait for company: one signed post instead of one per call.
+GATHER_SECONDS = 0.1
 # An outcome the control plane did not take (not yet known to it) is offered again after so long.
 OFFER_AGAIN_SECONDS = 2.0
 
@@ -267,6 +269,7 @@ class Control:
                         await self._outcome_due.wait()
                 except TimeoutError:
                     continue
+                await asyncio.sleep(GATHER_SECONDS)
             elif not await self._ship(batch):
                 await asyncio.sleep(SHIP_PAUSE_SECONDS)
 

@@ -47,6 +47,7 @@ class Exchange:
         self._link = link
         self._is_chunked = False
         self._owed = 0
+        self._unsent = b""
         self._told_to_continue = False
 
     @property
@@ -73,32 +74,35 @@ class Exchange:
         await self._link.send(http1.CONTINUE)
 
     async def start(self, *, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Write the answer's head; a body of unknown length travels in chunks."""
+        """Say the answer's head, which leaves with the first bytes; a body of unknown length travels in chunks."""
         self._is_chunked = length is None and _may_have_body(status)
         framing = [("Transfer-Encoding", "chunked")] if self._is_chunked else []
         if length is not None and _may_have_body(status):
             framing = [("Content-Length", str(length))]
         if not self.body.is_finished or self._link.is_deaf:
             framing.append(("Connection", "close"))
-        written = http1.answer_head(status=status, headers=[*headers, *framing])
-        self.has_started = True
+        self._unsent = http1.answer_head(status=status, headers=[*headers, *framing])
         self._owed = length or 0
-        self.is_answered = self.head.method == "HEAD" or not (self._is_chunked or self._owed)
-        await self._link.send(written)
+        if self.head.method == "HEAD" or not (self._is_chunked or self._owed):
+            await self._send(b"", is_last=True)
 
     async def write(self, data: bytes) -> None:
         if not data or self.head.method == "HEAD":
             return
-        # Said before the bytes leave: a quick client sends its next request while this coroutine still waits.
         self._owed -= len(data)
-        self.is_answered = not self._is_chunked and self._owed == 0
-        await self._link.send(http1.as_chunk(data) if self._is_chunked else data)
+        is_last = not self._is_chunked and self._owed == 0
+        await self._send(http1.as_chunk(data) if self._is_chunked else data, is_last=is_last)
 
     async def end(self) -> None:
         """Say that the answer is whole; an answer shorter than its stated length ends as a cut connection."""
         if self._is_chunked and self.head.method != "HEAD":
-            self.is_answered = True
-            await self._link.send(http1.LAST_CHUNK)
+            await self._send(http1.LAST_CHUNK, is_last=True)
+
+    async def _send(self, data: bytes, *, is_last: bool) -> None:
+        # Said before the bytes leave: a quick client sends its next request while this coroutine still waits.
+        self.has_started, self.is_answered = True, is_last
+        unsent, self._unsent = self._unsent, b""
+        await self._link.send(unsent + data if unsent else data)
 
     async def answer(self, answer: Answer) -> None:
         """Write a whole answer at once."""
