@@ -37,7 +37,10 @@ def mask_plan(readings: Iterable[Reading], *, clear: tuple[str, ...], request_id
         error_paths=_union(output[3] for output in outputs),
         clear=clear,
         is_clear=CLEAR_BODY in clear,
-        reads_range=any(_reads_range(reading) for reading in known),
+        # Only where a part of an object comes back: an upload's part number cuts nothing that is read.
+        reads_range=any(
+            output[0] is BodyForm.BLOB and _reads_range(reading) for reading, output in zip(known, outputs, strict=True)
+        ),
         s3_errors=first.protocol is Protocol.REST_XML and first.signing_name in S3_FAMILY,
         request_id=request_id,
     )

@@ -1,0 +1,47 @@
+"""One running product for all journeys: started once, two tenants, two edges, two web-edge processes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hoopweb.stack.plan import FREE_PORTS
+from hoopweb.stack.running import running
+from hoopweb.stack.services import remove
+from tests.journeys.product import Product, Tenant
+
+# Short, so that the test of a hold that runs out does not take ninety seconds; long enough for a person who is a test.
+HOLD_SECONDS = 12
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("HOOPWEB_", "AWS_"))},
+        **FREE_PORTS,
+        "HOOPWEB_STATE": tempfile.mkdtemp(prefix="hoopweb-journey-"),
+        "HOOPWEB_EDGES": "2",
+        "HOOPWEB_WEB_EDGE_PROCESSES": "2",
+        "HOOPWEB_HOLD_SECONDS": str(HOLD_SECONDS),
+        "HOOPWEB_INTERIM_SECONDS": "1",
+    }
+    said: list[str] = []
+    with running(settings, say=said.append) as stack:
+        assert stack.wait_until_up(), "\n".join(said)
+        yield Product(stack)
+    remove(stack.plan.services)
+    assert not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split(), "a process was left behind"
+
+
+@pytest.fixture(scope="session")
+def demo(product: Product) -> Tenant:
+    return product.demo
+
+
+@pytest.fixture(scope="session")
+def globex(product: Product) -> Tenant:
+    return product.globex
