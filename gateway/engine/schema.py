@@ -1,6 +1,6 @@
 """The Cedar schema a revision is checked against: our entities and the closed list that is `context`.
 
-Built for the actions a revision names. The values of these types are made by `gateway.engine.entities`.
+Built for the actions each rule names. The values of these types are made by `gateway.engine.entities`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import cedarpy
 from gateway.engine import catalogue
 from gateway.engine.problems import Fault, FaultCode
 from gateway.engine.rules import ParsedRule
+from gateway.terms import AccessClass
 
 PRINCIPALS = ("Hoopweb::Person", "Hoopweb::ServiceAccount", "Hoopweb::System")
+_SOME_ACTION = catalogue.class_group(AccessClass.READ)
 _STRING = {"type": "String"}
 _LONG = {"type": "Long"}
 _BOOL = {"type": "Boolean"}
@@ -79,45 +81,30 @@ _APPLIES_TO = {
 
 
 def schema_for(actions: Iterable[str]) -> str:
-    """Cedar schema JSON that declares the given actions and every group they may stand in.
+    """Cedar schema JSON that declares the given action and group ids, each action a possible member of each group.
 
-    All actions share one shape, so declaring the ones a revision names types its rules as the whole list would,
-    in a thousandth of the time.
+    All actions share one shape, so declaring the ones a rule names types it as the whole list would, in a
+    thousandth of the time. Which class an action has comes with each question; here any must be possible.
     """
-    named = set(actions)
-    groups = set(catalogue.CLASSES) | {name for name in named if catalogue.is_group(name)}
-    groups |= {catalogue.service_group(name.partition(":")[0]) for name in named if not catalogue.is_group(name)}
-    declared: dict[str, Any] = {name: {"appliesTo": _APPLIES_TO} for name in groups}
-    for name in named - groups:
-        declared[name] = {"appliesTo": _APPLIES_TO, "memberOf": [{"id": group} for group in _groups_of(name)]}
+    # A rule that names no action is about any: one stands for all.
+    named = set(actions) or {_SOME_ACTION}
+    groups = [{"id": name} for name in sorted(named) if catalogue.is_group(name)]
+    declared: dict[str, Any] = {
+        name: {"appliesTo": _APPLIES_TO, "memberOf": [] if catalogue.is_group(name) else groups} for name in named
+    }
     return json.dumps({"Hoopweb": _HOOPWEB, "": {"entityTypes": {}, "actions": declared}})
-
-
-def _groups_of(action: str) -> list[str]:
-    # Which class an action has comes with each question; for typing, membership in any of them must be possible.
-    return sorted(catalogue.CLASSES | {catalogue.service_group(action.partition(":")[0])})
 
 
 def faults_of(parsed: Iterable[ParsedRule]) -> list[Fault]:
     """What strict validation says against the rules; empty when they are well typed."""
-    each = tuple(parsed)
-    schema = schema_for(name for rule in each for name in rule.actions)
-    result = cedarpy.validate_policies("\n".join(rule.statement.text for rule in each), schema)
+    return [fault for each in parsed for fault in _faults_of_one(each)]
+
+
+def _faults_of_one(parsed: ParsedRule) -> list[Fault]:
+    # Rule by rule, each against its own actions: all at once, every rule would be typed under every action named.
+    result = cedarpy.validate_policies(parsed.statement.text, schema_for(parsed.actions))
     # One slip is reported once per action and principal type; the author made it once.
-    faults = sorted({_fault(each, error.policy_id, error.error) for error in result.errors}, key=_place)
-    if not result.validation_passed and not faults:
-        faults.append(Fault(code=FaultCode.SCHEMA, message="the rules do not fit the schema"))
-    return faults
-
-
-def _place(fault: Fault) -> tuple[str, int, str]:
-    return fault.source, fault.line, fault.message
-
-
-def _fault(parsed: tuple[ParsedRule, ...], policy_id: str, message: str) -> Fault:
-    # The validator numbers statements in text order: policy0, policy1, ...
-    number = policy_id.removeprefix("policy")
-    if not number.isdecimal() or int(number) >= len(parsed):
-        return Fault(code=FaultCode.SCHEMA, message=message)
-    found = parsed[int(number)]
-    return found.statement.fault(FaultCode.SCHEMA, _NOISE.sub("", message), rule_id=found.rule.id)
+    messages = sorted({_NOISE.sub("", error.error) for error in result.errors})
+    if not result.validation_passed and not messages:
+        messages.append("the rule does not fit the schema")
+    return [parsed.statement.fault(FaultCode.SCHEMA, message, rule_id=parsed.rule.id) for message in messages]
