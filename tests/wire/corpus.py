@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.serialize import create_serializer
 
 from gateway.wire.request import WireRequest
 
@@ -108,6 +109,25 @@ def samples(service: str, *, depth: int = 0, **config: Any) -> Iterator[Sample]:
             yield Sample(service, name, parameters, request)
 
 
+def forced(service: str, protocol: str) -> Iterator[Sample]:
+    """The same calls in a protocol botocore would not choose by itself."""
+    names = {"cbor": "smithy-rpc-v2-cbor"}
+    made = client(service)
+    serializer = create_serializer(names.get(protocol, protocol), include_validation=False)
+    made._serializer = serializer
+    for name in made.meta.service_model.operation_names:
+        operation = made.meta.service_model.operation_model(name)
+        parameters = parameters_of(operation, 2)
+        request = captured(service, name, parameters, made)
+        if request is not None:
+            yield Sample(service, name, parameters, request)
+
+
+def changed(request: WireRequest, **changes: Any) -> WireRequest:
+    """A copy with some parts exchanged."""
+    return replace(request, **changes)
+
+
 def parameters_of(operation: OperationModel, depth: int) -> dict[str, Any]:
     shape = operation.input_shape
     if shape is None:
@@ -138,7 +158,7 @@ def _value(shape: Shape, name: str, depth: int, above: tuple[str, ...]) -> Any:
     if isinstance(shape, ListShape):
         return [_value(shape.member, name, depth, above)]
     if isinstance(shape, MapShape):
-        return {_string(shape.key, "key"): _value(shape.value, name, depth, above)}
+        return {_string(shape.key, "Key").replace(" ", "-"): _value(shape.value, name, depth, above)}
     return _scalar(shape, name)
 
 
@@ -177,7 +197,8 @@ def comparable(value: Any) -> Any:
             kept = {key: comparable(item) for key, item in value.items() if item is not None}
             return {key: item for key, item in kept.items() if item not in ({}, [])}
         case list():
-            return [comparable(item) for item in value]
+            # Forms cannot say "one empty structure".
+            return [item for item in map(comparable, value) if item != {}]
         case datetime.datetime():
             return value.timestamp()
         case bool() | str() | bytes():

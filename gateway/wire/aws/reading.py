@@ -56,11 +56,14 @@ class Model:
         """Members that travel in the body, by their serialised name (EC2 has its own)."""
         key = (shape, is_ec2)
         if key not in self._members:
-            self._members[key] = {
-                ec2_name(member) if is_ec2 else member.wire_name: member
-                for member in self.shape(shape).members
-                if not member.location
-            }
+            found: dict[str, Member] = {}
+            for member in self.shape(shape).members:
+                name = ec2_name(member) if is_ec2 else member.wire_name
+                # S3's old notification form spells one event and a list of them alike: the list takes both.
+                is_taken = name in found and self.shape(found[name].shape).kind == "list"
+                if not member.location and not is_taken:
+                    found[name] = member
+            self._members[key] = found
         return self._members[key]
 
     def reading(

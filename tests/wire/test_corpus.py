@@ -1,0 +1,170 @@
+"""Every operation a real client can send is found again, with the parameters it was given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.terms import AccessClass, strictest
+from gateway.wire import tables
+from gateway.wire.aws.actions import actions_of
+from gateway.wire.aws.parsing import parse
+from gateway.wire.problems import MissingAuthentication, SignatureProblem, WireProblem
+from gateway.wire.sigv4 import claim_of, verify
+from tests.wire import corpus
+from tests.wire.corpus import Sample, comparable
+
+COMMON = (
+    "acm apigateway athena autoscaling cloudformation cloudfront cloudtrail cloudwatch codebuild cognito-idp "
+    "dynamodb ec2 ecr ecs efs eks elasticache elbv2 emr events firehose glue iam kinesis kms lambda logs opensearch "
+    "organizations rds rds-data redshift-data route53 s3 s3control scheduler secretsmanager sns sqs ssm stepfunctions "
+    "sts wafv2"
+).split()
+# Members clients fill in by themselves.
+ADDED = frozenset(("ChecksumAlgorithm", "ChecksumMode", "EncodingType", "ContentLength", "ContentMD5", "ContentType"))
+STRICTNESS = list(AccessClass)
+
+
+class Tally:
+    """What became of a corpus; `kinds` counts outcomes, `misses` names what was not found."""
+
+    def __init__(self) -> None:
+        self.kinds: Counter[str] = Counter()
+        self.misses: list[str] = []
+
+    def add(self, sample: Sample) -> None:
+        kind = outcome(sample)
+        self.kinds[kind] += 1
+        if kind not in ("found", "unsigned"):
+            self.misses.append(f"{kind}: {sample.service}.{sample.operation}")
+
+    @property
+    def signed(self) -> int:
+        return self.kinds.total() - self.kinds["unsigned"]
+
+    def share(self, *kinds: str) -> float:
+        return sum(self.kinds[kind] for kind in kinds) / self.signed
+
+
+def outcome(sample: Sample) -> str:
+    """found, parameters (found, but typed differently), unsigned, refused, wrong or weaker."""
+    try:
+        claim = claim_of(sample.request)
+        digest = hashlib.sha256(sample.request.body).hexdigest()
+        verify(sample.request, claim, corpus.SECRET, now=datetime.now(UTC), body_sha256=digest)
+        readings = parse(sample.request, claim.service, claim.region)
+    except MissingAuthentication:
+        return "unsigned"
+    except WireProblem as problem:
+        return f"refused by {problem.code}"
+    same = [r for r in readings if (r.operation.service, r.operation.name) == (sample.service, sample.operation)]
+    if not same:
+        return "wrong"
+    own = strictest(action.access for action in actions_of(same[0]))
+    whole = strictest(action.access for reading in readings for action in actions_of(reading))
+    if STRICTNESS.index(whole) < STRICTNESS.index(own):
+        return "weaker"
+    return "found" if agrees(same[0].parameters, sample) else "parameters"
+
+
+def agrees(parameters, sample: Sample) -> bool:
+    """Whether all that was given is read back; clients add tokens and checksums of their own."""
+    given, read = comparable(sample.parameters), comparable(dict(parameters))
+    table = tables.service(sample.service)
+    shape = table.shape(table.operations[sample.operation].input)
+    silent = {member.name for member in shape.members if _is_silent(table, member)} if shape else set()
+    tokens = {member.name for member in shape.members if member.is_token} if shape else set()
+    return all(read.get(name) == value for name, value in given.items() if name not in silent) and (
+        set(read) - set(given) <= tokens | ADDED
+    )
+
+
+def _is_silent(table, member) -> bool:
+    """Streams are never parsed."""
+    shape = table.shapes[member.shape]
+    return shape.is_streaming or member.is_streaming or shape.is_event_stream
+
+
+@pytest.fixture(scope="module")
+def minimal() -> Tally:
+    tally = Tally()
+    for service in COMMON:
+        for sample in corpus.samples(service):
+            tally.add(sample)
+    return tally
+
+
+def test_the_corpus_is_as_large_as_it_should_be(minimal):
+    assert minimal.kinds.total() > 4_000
+
+
+def test_the_true_operation_is_among_the_candidates(minimal):
+    assert minimal.share("found", "parameters") >= 0.999, minimal.misses
+
+
+def test_parameters_come_back_as_they_were_given(minimal):
+    assert minimal.share("found") >= 0.998, minimal.misses
+
+
+def test_no_operation_is_read_into_a_weaker_class_than_its_own(minimal):
+    assert minimal.kinds["weaker"] == 0
+
+
+@pytest.mark.parametrize("service", ["s3", "dynamodb", "lambda", "sqs", "sts", "iam", "route53", "cloudwatch"])
+def test_with_every_member_set_too(service):
+    tally = Tally()
+    for sample in corpus.samples(service, depth=3):
+        tally.add(sample)
+    assert tally.share("found", "parameters") == 1, tally.misses
+    assert tally.share("found") >= 0.96, tally.misses
+
+
+@pytest.mark.parametrize(("service", "protocol"), [("cloudwatch", "cbor"), ("cloudwatch", "query"), ("sqs", "json")])
+def test_a_service_is_understood_in_each_protocol_it_speaks(service, protocol):
+    for sample in list(corpus.forced(service, protocol))[:20]:
+        assert outcome(sample) == "found", sample.operation
+
+
+def test_whatever_is_changed_in_a_signed_request_is_refused():
+    refused = tried = 0
+    for sample in corpus.samples("lambda"):
+        for tampered in tamperings(sample):
+            tried += 1
+            refused += outcome(tampered).startswith("refused")
+    assert tried > 300
+    assert refused == tried
+
+
+def tamperings(sample: Sample):
+    request = sample.request
+    for change in (
+        {"body": request.body + b" "},
+        {"target": request.target + ("&x=1" if "?" in request.target else "?x=1")},
+        {"method": "PATCH"},
+        {"headers": (*request.headers, ("x-amz-added", "1"))},
+    ):
+        yield Sample(sample.service, sample.operation, sample.parameters, corpus.changed(request, **change))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("depth", [0, 3])
+def test_every_operation_of_every_service(depth):
+    tally = Tally()
+    for service in tables.index().services:
+        for sample in corpus.samples(service, depth=depth):
+            tally.add(sample)
+    # Services that only speak Signature Version 2 are refused by design.
+    old = sum(count for kind, count in tally.kinds.items() if kind.endswith((".signature_v2", ".unknown_service")))
+    assert tally.signed > 19_000
+    assert (tally.kinds["found"] + tally.kinds["parameters"]) / (tally.signed - old) >= 0.999, tally.misses
+    assert tally.kinds["found"] / (tally.signed - old) >= 0.99, tally.misses
+    assert tally.kinds["weaker"] == 0
+
+
+def test_unsigned_operations_are_told_from_malformed_ones():
+    unsigned = [sample for sample in corpus.samples("sts") if outcome(sample) == "unsigned"]
+    assert {sample.operation for sample in unsigned} == {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
+    assert issubclass(MissingAuthentication, SignatureProblem)
