@@ -74,13 +74,15 @@ def private_folder(folder: Path, account: Account | None) -> Path:
 
 
 def root_folder(folder: Path) -> Path:
-    """Make a folder that root alone can write and everybody can pass; anything else in its place is refused."""
+    """Make a folder that root alone can write and everybody can pass; anything else in its place, or above, is refused."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-        raise StackProblem(
-            f"{folder} is not a folder of root's alone.",
-            remedy="Remove it, or set HOOPWEB_SERVICE_HOME to another place.",
-        )
+    # Above as well: who may rename a parent may put another folder, with other programs, in its place.
+    for step in (folder, *folder.parents):
+        status = step.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
+            raise StackProblem(
+                f"{step} is not a folder of root's alone.",
+                remedy="Set it right, or name another place: HOOPWEB_SERVICE_HOME=/srv/hoopweb make run.",
+            )
     folder.chmod(0o755)
     return folder

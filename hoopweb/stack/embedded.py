@@ -15,7 +15,7 @@ from pathlib import Path
 from hoopweb.stack.account import Account, root_folder
 from hoopweb.stack.problems import StackProblem
 
-SERVICE_HOME = Path("/var/lib/hoopweb")
+SERVICE_HOME = Path("/var/lib/hoopweb-embedded")
 POSTGRES_MAJOR = "18"
 
 
