@@ -86,12 +86,13 @@ def _name_at(data: bytes, start: int, end: int) -> str:
 
 def _strength_at(data: bytes, start: int, name: str) -> Strength:
     """What the name says, alone or with the word before it: `api key` is one name in prose."""
+    strength = name_strength(name)
+    if strength is not Strength.STRONG and data[start - 1 : start] in (b" ", b"_"):
+        before = _WORD_BEFORE.search(data[max(0, start - 24) : start])
+        strength = max(strength, name_strength(_text(before[1]) + name)) if before else strength
     # A rule drawn in dashes is no name: `-----END PRIVATE KEY-----`.
-    if name.endswith("--") or _is_in_arn(data, start):
-        return Strength.NONE
-    alone = name_strength(name)
-    before = _WORD_BEFORE.search(data[max(0, start - 24) : start]) if alone is not Strength.STRONG else None
-    return max(alone, name_strength(_text(before[1]) + name)) if before else alone
+    is_none = strength is Strength.NONE or name.endswith("--") or _is_in_arn(data, start)
+    return Strength.NONE if is_none else strength
 
 
 def _is_in_arn(data: bytes, start: int) -> bool:

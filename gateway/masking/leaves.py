@@ -37,6 +37,8 @@ _WRAPPERS = frozenset(
 # ...and in name/value pairs by the sibling's text (environment lists, parameters, tags, options).
 _VALUES = frozenset(["Value", "value", "ParameterValue", "parameterValue", "StringValue", "stringValue", "OptionValue"])
 _LABELS = ("Name", "name", "Key", "key", "ParameterKey", "parameterName", "ParameterName", "OptionName")
+# Numbers below are counts, ports and flags, whatever their name says.
+SMALLEST_SECRET_NUMBER = 1000
 
 
 class Leaf(NamedTuple):
@@ -88,7 +90,8 @@ class _Walk:
         elif isinstance(value, list):
             self._visit_elements(value, states, kind, name)
         else:
-            if isinstance(value, (str, bytes)) or kind is not None or type(value) is int:
+            is_number = type(value) is int and abs(value) >= SMALLEST_SECRET_NUMBER
+            if isinstance(value, (str, bytes)) or kind is not None or is_number:
                 self.leaves.append(Leaf(self.index, name, value, kind))  # type: ignore[arg-type]  # decoders yield scalars
             self.index += 1
 

@@ -19,8 +19,6 @@ from gateway.masking.replacement import BLOB_NAMES, Scalar, Tally, from_base64, 
 
 # Shorter text cannot hold a name and a secret in a second layer.
 SHORTEST_LAYER = 12
-# Numbers below are counts, ports and flags, whatever their name says.
-SMALLEST_SECRET_NUMBER = 1000
 
 Retype = Callable[..., Scalar]
 
@@ -92,7 +90,7 @@ class _Work:
                 self._enqueue(leaf, value)
         elif isinstance(value, bytes):
             self._take_bytes(leaf, value)
-        elif type(value) is int and abs(value) >= SMALLEST_SECRET_NUMBER:
+        elif type(value) is int:
             self._is_named_secret(leaf, str(value))
 
     def scan(self) -> None:
