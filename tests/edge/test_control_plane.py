@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from uuid import uuid4
 
 import pytest
 
 from gateway.edge.control import EdgeEnded
 from gateway.terms import OutcomeKind
-from gateway.wire.contract import LARGEST_BATCH_ITEMS, LARGEST_SHARED_BODY
+from gateway.wire.contract import LARGEST_BATCH_ITEMS, LARGEST_SHARED_BODY, Admission, Verdict, VerdictKind
 from tests.edge.peers import FakeServer, write_request
-from tests.edge.world import CALLER, Worlds
+from tests.edge.world import CALLER, RESULT, Worlds
 
 CALL = write_request("POST", "/", CALLER, b"{}")
 
@@ -82,7 +83,7 @@ async def test_calls_that_arrive_while_posts_are_in_flight_share_the_next_batch(
     async with world() as w:
         held = asyncio.Event()
 
-        async def decide_later(admission):  # type: ignore[no-untyped-def]  # an admission in, its verdict out
+        async def decide_later(admission: Admission) -> Verdict:
             await held.wait()
             return w.forward(admission)
 
@@ -107,7 +108,7 @@ async def test_a_large_body_travels_alone(world: Worlds) -> None:
     async with world() as w:
         gate = asyncio.Event()
 
-        async def decide_later(admission):  # type: ignore[no-untyped-def]  # an admission in, its verdict out
+        async def decide_later(admission: Admission) -> Verdict:
             await gate.wait()
             return w.refuse(admission)
 
@@ -207,3 +208,85 @@ async def test_before_the_boot_is_registered_calls_are_refused_retryably(world: 
         await w.until(lambda: "plain" in w.edge.ports, "the listener")
         answer = await (await w.client()).ask(CALL)
         assert (answer.status, json.loads(answer.body)["__type"]) == (503, "ServiceUnavailable")
+
+
+async def test_one_rejected_admission_does_not_fail_its_neighbours(world: Worlds) -> None:
+    async with world() as w:
+        gate = asyncio.Event()
+
+        async def decide_later(admission: Admission) -> Verdict:
+            await gate.wait()
+            return w.forward(admission)
+
+        w.control.decide = decide_later
+        w.control.reject = lambda batch: any(item.target == "/poison" for item in batch.items)
+        clients = [await w.client() for _ in range(8)]
+        for client in clients[:4]:
+            await client.send(CALL)
+            await asyncio.sleep(0.02)
+        for number, client in enumerate(clients[4:]):
+            await client.send(write_request("POST", "/poison" if number == 2 else "/fine", CALLER, b"{}"))
+        await asyncio.sleep(0.1)
+        gate.set()
+        statuses = [(await client.answer()).status for client in clients]
+        assert statuses == [200] * 6 + [503, 200]
+
+
+async def test_one_rejected_outcome_does_not_hold_up_the_others(world: Worlds) -> None:
+    async with world() as w:
+        client = await w.client()
+        w.control.store_outcomes = False
+        for _ in range(3):
+            assert (await client.ask(CALL)).status == 200
+        poison = w.control.admissions[1].id
+        w.control.reject_outcome = poison
+        w.control.store_outcomes = True
+        await w.until(lambda: len(w.control.outcomes) == 2, "the other two")
+        assert poison not in w.control.outcomes
+        w.control.reject_outcome = None
+        await w.until(lambda: poison in w.control.outcomes, "the third, once it is taken")
+
+
+async def test_an_outcome_the_control_plane_did_not_store_is_offered_again(world: Worlds) -> None:
+    async with world() as w:
+        client = await w.client()
+        w.control.forget_first = True
+        assert (await client.ask(CALL)).status == 200
+        await w.until(lambda: not w.control.forget_first, "the first offer")
+        assert w.control.outcomes == {}
+        assert (await w.outcome()).kind is OutcomeKind.COMPLETED
+
+
+async def test_a_hung_control_address_costs_one_attempt(world: Worlds) -> None:
+    hung = FakeServer(lambda reader, writer: asyncio.sleep(3600))
+    await hung.start()
+    async with world(control_seconds=2.0) as w:
+        await w.stop_edge()
+        w._settings["control_urls"] = (f"http://127.0.0.1:{hung.port}", w.control.url)
+        await w.start_edge()
+        await w.until(lambda: len(w.control.boots) == 2, "the boot at the second address")
+        started = time.monotonic()
+        assert (await (await w.client()).ask(CALL)).status == 200
+        assert time.monotonic() - started < 1
+    await hung.stop()
+
+
+async def test_a_verdict_without_what_its_kind_needs_is_no_verdict(world: Worlds) -> None:
+    async with world(control_seconds=0.5) as w:
+        w.control.decide = lambda a: Verdict(id=a.id, kind=VerdictKind.FORWARD)
+        assert (await (await w.client()).ask(CALL)).status == 503
+        assert w.aws.log == []
+
+
+async def test_a_verdict_for_another_call_answers_nobody(world: Worlds) -> None:
+    async with world(control_seconds=0.5) as w:
+        w.control.decide = lambda a: Verdict(id=uuid4(), kind=VerdictKind.RESULT, answer=RESULT)
+        assert (await (await w.client()).ask(CALL)).status == 503
+
+
+async def test_an_edge_the_control_plane_does_not_know_ends(world: Worlds) -> None:
+    async with world() as w:
+        w.control.is_unknown = True
+        await asyncio.wait({w.running}, timeout=5)
+        with pytest.raises(EdgeEnded, match="not known"):
+            w.running.result()

@@ -65,6 +65,10 @@ class FakeControl:
         self.feed_seconds = 0.05
         self.fail_first = 0
         self.hang_admissions = False
+        self.is_unknown = False
+        self.forget_first = False
+        self.reject: Callable[[contract.AdmissionBatch], bool] = lambda batch: False
+        self.reject_outcome: UUID | None = None
         self.decide: Decide
 
     @property
@@ -89,6 +93,8 @@ class FakeControl:
             self._check_signature(request)
         if self.is_fenced:
             return 409, b'{"code":"edge.boot_fenced","status":409}'
+        if self.is_unknown:
+            return 401, b'{"code":"edge.refused","status":401}'
         encode = msgspec.msgpack.encode
         match path:
             case "/enrol":
@@ -102,11 +108,7 @@ class FakeControl:
             case "/admissions":
                 return await self._admissions(request)
             case "/outcomes":
-                batch = msgspec.msgpack.decode(request.body, type=contract.OutcomeBatch)
-                if not self.store_outcomes:
-                    return 503, b""
-                self.outcomes.update({item.id: item for item in batch.items})
-                return 200, encode(contract.OutcomeReceipt(stored=tuple(item.id for item in batch.items)))
+                return self._outcomes(msgspec.msgpack.decode(request.body, type=contract.OutcomeBatch))
             case "/feed":
                 return 200, encode(self._feed(msgspec.msgpack.decode(request.body, type=contract.FeedRequest)))
         return 404, b""
@@ -114,6 +116,8 @@ class FakeControl:
     async def _admissions(self, request: Message) -> tuple[int, bytes]:
         batch = msgspec.msgpack.decode(request.body, type=contract.AdmissionBatch)
         self.batches.append(batch)
+        if self.reject(batch):
+            return 422, b'{"code":"edge.malformed"}'
         if self.fail_first:
             self.fail_first -= 1
             return 503, b""
@@ -122,6 +126,16 @@ class FakeControl:
         verdicts = [self.decide(item) for item in batch.items]
         whole = tuple([v if isinstance(v, contract.Verdict) else await v for v in verdicts])
         return 200, msgspec.msgpack.encode(contract.VerdictBatch(items=whole))
+
+    def _outcomes(self, batch: contract.OutcomeBatch) -> tuple[int, bytes]:
+        if not self.store_outcomes:
+            return 503, b""
+        if self.reject_outcome in {item.id for item in batch.items}:
+            return 422, b'{"code":"edge.malformed"}'
+        stored = {} if self.forget_first else {item.id: item for item in batch.items}
+        self.forget_first = False
+        self.outcomes.update(stored)
+        return 200, msgspec.msgpack.encode(contract.OutcomeReceipt(stored=tuple(stored)))
 
     def _feed(self, request: contract.FeedRequest) -> contract.FeedAnswer:
         self.feeds.append(request)
