@@ -7,14 +7,13 @@ inside the tenant's transaction (`gateway.tenants.scope.in_tenant`).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
 
 from approvals import facts, voters
 from approvals.models import ApprovalRequest, ApprovalRequirement, ApprovalState, Vote, VoteAnswer
@@ -73,20 +72,6 @@ def _record(tenant_id: UUID, made: list[NewEvent], later: list[NewEvent] | None)
         later.extend(made)
 
 
-def lock_digests(*, tenant_id: UUID, digests: Iterable[str]) -> None:
-    """Lock these digests and their open requests until the transaction ends, before it takes the ledger's lock.
-
-    For callers that open several requests at once: without one order for all, two of them could wait for each
-    other, one holding the ledger and the other a digest.
-    """
-    wanted = sorted(set(digests))
-    with connection.cursor() as cursor:
-        for digest in wanted:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"approval:{tenant_id}:{digest}"])
-    rows = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest__in=wanted, state__in=OPEN_STATES)
-    list(rows.order_by("digest").select_for_update().values_list("id"))
-
-
 def open_or_join(
     *,
     tenant_id: UUID,
@@ -100,7 +85,8 @@ def open_or_join(
 
     An open request that has expired, or that asks other people than policy does now, ends first: nobody's old
     yes may answer a stricter question. With `later`, events are added to it instead of appended here; a caller
-    that appends more of its own passes it, since the ledger's lock must be taken once and last.
+    that appends more of its own passes it, since the ledger's lock must be taken once and last. A caller that opens
+    several goes by ascending digest, so that no two wait for each other.
     """
     if not asks:
         raise ValueError("an approval request needs at least one ask")
@@ -125,7 +111,7 @@ def _join(
     if now >= approval.expires_at:
         made.append(_expire(approval, now))
         return None
-    if not covers(approval, asks):
+    if not _asks_the_same(approval, asks):
         made.append(_revoke(approval, by="system", reason="policy now asks other people", now=now))
         return None
     if details.client_is_waiting and not approval.client_is_waiting:
@@ -164,9 +150,15 @@ def _open(
 
 
 def covers(approval: ApprovalRequest, asks: Sequence[Ask]) -> bool:
-    """Say whether the people asked for this request are the people these asks want, in the same numbers."""
-    wanted = {(ask.rule_id, ask.approvers, ask.quorum) for ask in asks}
-    return set(approval.requirements.values_list("rule_id", "approvers", "quorum")) == wanted
+    """Say whether a grant answers all of these asks: the same rules and people, in no smaller numbers."""
+    asked = {(row.rule_id, row.approvers): row.quorum for row in approval.requirements.all()}
+    return all(asked.get((ask.rule_id, ask.approvers), 0) >= ask.quorum for ask in asks)
+
+
+def _asks_the_same(approval: ApprovalRequest, asks: Sequence[Ask]) -> bool:
+    # A grant may answer more than is asked now; an open question must not keep asking people policy let go.
+    is_too_much = approval.state == ApprovalState.PENDING and approval.requirements.count() != len(asks)
+    return covers(approval, asks) and not is_too_much
 
 
 def _locked(tenant_id: UUID, approval_id: UUID) -> ApprovalRequest:
@@ -242,29 +234,37 @@ def _end(approval: ApprovalRequest, state: ApprovalState, now: datetime) -> None
 
 
 def take_granted(
-    *, tenant_id: UUID, digest: str, request_id: UUID, now: datetime, later: list[NewEvent] | None = None
+    *,
+    tenant_id: UUID,
+    digest: str,
+    request_id: UUID,
+    now: datetime,
+    asks: Sequence[Ask] | None = None,
+    later: list[NewEvent] | None = None,
 ) -> ApprovalRequest | None:
-    """Spend the grant of this digest for one request, or return None; of several takers exactly one gets it."""
-    return _take(Q(tenant_id=tenant_id, digest=digest), tenant_id, request_id, now, later)
+    """Spend the grant of this digest for one request, or return None; of several takers exactly one gets it.
+
+    With `asks`, what policy asks now, a grant that does not answer all of them is not taken.
+    """
+    rows = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest, state=ApprovalState.GRANTED)
+    found: ApprovalRequest | None = rows.first()
+    if found is None or (asks is not None and not covers(found, asks)):
+        return None
+    return take_granted_by_id(tenant_id=tenant_id, approval_id=found.pk, request_id=request_id, now=now, later=later)
 
 
 def take_granted_by_id(
     *, tenant_id: UUID, approval_id: UUID, request_id: UUID, now: datetime, later: list[NewEvent] | None = None
 ) -> ApprovalRequest | None:
     """Spend the grant of this approval for one request, or return None; of several takers exactly one gets it."""
-    return _take(Q(tenant_id=tenant_id, pk=approval_id), tenant_id, request_id, now, later)
-
-
-def _take(
-    which: Q, tenant_id: UUID, request_id: UUID, now: datetime, later: list[NewEvent] | None
-) -> ApprovalRequest | None:
+    rows = ApprovalRequest.objects.for_tenant(tenant_id).filter(pk=approval_id)
     # One conditional update: a second taker waits for the first one's row, reads `used`, and matches nothing.
-    taken = ApprovalRequest.objects.filter(which, state=ApprovalState.GRANTED, expires_at__gt=now).update(
+    is_taken = rows.filter(state=ApprovalState.GRANTED, expires_at__gt=now).update(
         state=ApprovalState.USED, used_by_request=request_id
     )
-    if not taken:
+    if not is_taken:
         return None
-    approval: ApprovalRequest = ApprovalRequest.objects.get(which, state=ApprovalState.USED, used_by_request=request_id)
+    approval: ApprovalRequest = rows.get()
     _record(tenant_id, [facts.used(approval, now)], later)
     return approval
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -102,12 +104,25 @@ def test_a_caller_may_append_the_use_with_its_own_events(asking: Asking, acme: T
     assert "approval.used" not in kinds_of(acme)
 
 
-def test_what_was_asked_is_compared_with_what_policy_asks_now(asking: Asking, acme: Tenant) -> None:
-    approval = asking.open(OPERATORS, SECURITY)
+def test_a_grant_answers_the_asks_it_was_given_for_and_fewer(asking: Asking, acme: Tenant) -> None:
+    approval = asking.open(TWO_OPERATORS, SECURITY)
     with in_tenant(acme):
-        assert covers(approval, [SECURITY, OPERATORS])
-        assert not covers(approval, [OPERATORS])
-        assert not covers(approval, [TWO_OPERATORS, SECURITY])
+        assert covers(approval, [SECURITY, TWO_OPERATORS])
+        assert covers(approval, [OPERATORS])
+        assert not covers(approval, [replace(TWO_OPERATORS, quorum=3)])
+        assert not covers(approval, [replace(OPERATORS, approvers="owners")])
+        assert not covers(approval, [SECURITY, replace(OPERATORS, rule_id="another")])
+
+
+def test_a_grant_under_a_laxer_policy_is_not_taken(asking: Asking, acme: Tenant) -> None:
+    approval = asking.granted()
+    with in_tenant(acme):
+        told: dict[str, Any] = {"tenant_id": acme.pk, "digest": DIGEST, "request_id": CALL, "now": SOON}
+        assert take_granted(**told, asks=[TWO_OPERATORS]) is None
+        assert take_granted(**told, asks=[OPERATORS, SECURITY]) is None
+        taken = take_granted(**told, asks=[OPERATORS])
+    assert taken is not None
+    assert taken.pk == approval.pk
 
 
 def test_time_ends_requests_and_unused_grants(asking: Asking, acme: Tenant) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from approvals.models import ApprovalRequest, ApprovalState
-from approvals.services import lock_digests, open_or_join, set_client_waiting
+from approvals.services import open_or_join, set_client_waiting
 from audit.services import NewEvent
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
@@ -104,6 +104,20 @@ def test_a_grant_under_another_policy_answers_no_new_question(
     assert kinds_of(acme) == ["approval.opened", "approval.revoked", "approval.opened"]
 
 
+def test_a_grant_under_a_stricter_policy_still_answers(asking: Asking, acme: Tenant) -> None:
+    approval = asking.open(TWO_OPERATORS, SECURITY)
+    with in_tenant(acme):
+        ApprovalRequest.objects.filter(pk=approval.pk).update(state=ApprovalState.GRANTED)
+    assert asking.open(OPERATORS).pk == approval.pk
+
+
+def test_an_open_question_does_not_keep_asking_people_policy_let_go(asking: Asking) -> None:
+    first = asking.open(OPERATORS, SECURITY)
+    second = asking.open(OPERATORS)
+    assert second.pk != first.pk
+    assert state_of(first) == ApprovalState.REVOKED
+
+
 def test_a_call_nobody_must_approve_opens_nothing(asking: Asking, acme: Tenant) -> None:
     with in_tenant(acme), pytest.raises(ValueError, match="at least one ask"):
         open_or_join(tenant_id=acme.pk, digest=DIGEST, asks=(), details=asking.details(), now=NOW)
@@ -112,7 +126,6 @@ def test_a_call_nobody_must_approve_opens_nothing(asking: Asking, acme: Tenant) 
 def test_a_caller_may_append_the_events_with_its_own(asking: Asking, acme: Tenant) -> None:
     later: list[NewEvent] = []
     with in_tenant(acme):
-        lock_digests(tenant_id=acme.pk, digests=["f" * 64, DIGEST])
         approval = open_or_join(
             tenant_id=acme.pk, digest=DIGEST, asks=(OPERATORS,), details=asking.details(), now=NOW, later=later
         )

@@ -11,9 +11,9 @@ from django.db import connection
 
 from approvals.models import ApprovalRequest, ApprovalState
 from approvals.problems import AlreadyVoted, NotPending
-from approvals.services import expire_due, lock_digests, open_or_join, take_granted, take_granted_by_id, vote
+from approvals.services import expire_due, open_or_join, take_granted, take_granted_by_id, vote
 from audit.kinds import EventKind
-from audit.services import append
+from audit.services import NewEvent, append_all
 from gateway.identity.models import User
 from gateway.tenants.models import OutboxMessage, Tenant
 from gateway.tenants.rights import Role
@@ -34,14 +34,23 @@ def test_identical_calls_at_once_ask_once(asking: Asking, acme: Tenant) -> None:
 
 
 def test_batches_that_open_the_same_calls_do_not_wait_in_a_ring(asking: Asking, acme: Tenant) -> None:
-    def batch(digests: list[str]) -> None:
-        with in_tenant(acme):
-            lock_digests(tenant_id=acme.pk, digests=digests)
-            for digest in digests:
-                open_or_join(tenant_id=acme.pk, digest=digest, asks=(OPERATORS,), details=asking.details(), now=NOW)
-            append(tenant_id=acme.pk, kind=EventKind.SESSION_OPENED, at=NOW, subject=acme.pk)
-
     digests = [f"{number:064d}" for number in range(5)]
+
+    def batch(wanted: list[str]) -> None:
+        later: list[NewEvent] = []
+        with in_tenant(acme):
+            for digest in sorted(wanted):
+                open_or_join(
+                    tenant_id=acme.pk,
+                    digest=digest,
+                    asks=(OPERATORS,),
+                    details=asking.details(),
+                    now=NOW,
+                    later=later,
+                )
+            later.append(NewEvent(kind=EventKind.SESSION_OPENED, at=NOW, subject=acme.pk))
+            append_all(tenant_id=acme.pk, events=later)
+
     assert at_once([partial(batch, digests), partial(batch, digests[::-1])] * 3) == [None] * 6
     assert Counter(kinds_of(acme)) == {"approval.opened": 5, "session.opened": 6}
 
