@@ -86,7 +86,7 @@ def told(*, tenant: Tenant, requests: Sequence[ProxiedRequest], prompts: Iterabl
     return [
         Call(
             request=one,
-            prompt=known.get(one.prompt_id) or _loaded_prompt(one),
+            prompt=(known.get(one.prompt_id) if one.prompt_id else None) or _loaded_prompt(one),
             approval=approvals.get(one.approval_id),
             run=runs.get(one.pk),
             halves=halves.get(one.pk, {}),

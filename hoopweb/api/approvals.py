@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import UUID
 
 from rest_framework import serializers
@@ -108,7 +108,7 @@ def prompt_of(approval: ApprovalRequest) -> Prompt | None:
     if approval.prompt_id is None:
         return None
     rows = Prompt.objects.for_tenant(approval.tenant_id).defer("sealed_text", "sealed_salt")
-    return cast("Prompt | None", rows.filter(pk=approval.prompt_id).first())
+    return rows.filter(pk=approval.prompt_id).first()
 
 
 def _told(tenant: Tenant, approval_id: UUID) -> dict[str, Any]:

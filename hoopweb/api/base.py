@@ -10,10 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from audit.kinds import EventKind
@@ -51,14 +48,14 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     remedy = serializers.CharField(required=False)
-    errors = serializers.JSONField(required=False)
+    errors = serializers.JSONField(required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
 
 
 class ApiView(APIView):
     """A view of the API. `rights` names the right each method needs; None means any caller of a tenant."""
 
     rights: ClassVar[Mapping[str, Right | None]] = {}
-    parser_classes: ClassVar[list[type[BaseParser]]] = [StrictJSONParser]
+    parser_classes = (StrictJSONParser,)
     request: Request
     now: datetime
 
@@ -145,6 +142,3 @@ def describe(
         parameters=parameters,
         responses={status: answer, **_PROBLEMS},
     )
-
-
-__all__ = ["ApiView", "BasePermission", "PageQuery", "Response", "StrictSerializer", "describe", "page_of", "paged"]

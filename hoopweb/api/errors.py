@@ -66,7 +66,7 @@ class MediaTypeRefused(Problem):
     title = "The body must be application/json"
 
 
-class Throttled(Problem):
+class TooManyRequests(Problem):
     code = "api.throttled"
     status = 429
     title = "Too many requests"
@@ -87,7 +87,7 @@ _OF_DRF: dict[type[exceptions.APIException], type[Problem]] = {
     exceptions.MethodNotAllowed: MethodRefused,
     exceptions.NotAcceptable: NotAcceptable,
     exceptions.UnsupportedMediaType: MediaTypeRefused,
-    exceptions.Throttled: Throttled,
+    exceptions.Throttled: TooManyRequests,
     # CallerAuthentication raises it for the one reason it can: a session without its token.
     exceptions.PermissionDenied: CsrfRefused,
 }
@@ -133,8 +133,9 @@ def _of_drf(error: exceptions.APIException) -> Response:
     kind = next((to for of, to in _OF_DRF.items() if isinstance(error, of)), Unexpected)
     errors = error.detail if isinstance(error, exceptions.ValidationError) else None
     detail = "" if errors else str(error.detail)
-    headers = {"Retry-After": str(int(error.wait))} if isinstance(error, exceptions.Throttled) and error.wait else {}
-    return _answer(kind(detail), errors=errors, headers=headers)
+    # Only DRF's Throttled says how long.
+    wait = getattr(error, "wait", None)
+    return _answer(kind(detail), errors=errors, headers={"Retry-After": str(int(wait))} if wait else None)
 
 
 def problem_json(error: Exception, context: Mapping[str, Any]) -> Response | None:

@@ -25,7 +25,7 @@ LARGEST_SEQUENCE = 2**63 - 1
 
 class EventSerializer(serializers.ModelSerializer[Event]):
     session = serializers.UUIDField(source="session_id", allow_null=True)
-    data = serializers.SerializerMethodField(help_text="The facts as they were hashed.")
+    data = serializers.SerializerMethodField(help_text="The facts as they were hashed.")  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
     leaf = serializers.SerializerMethodField(help_text="SHA-256 of the leaf, in hex.")
 
     class Meta:
@@ -47,7 +47,7 @@ class ProofSerializer(serializers.Serializer[Any]):
     leaf = serializers.CharField()
     size = serializers.IntegerField(help_text="Leaves in the tree.")
     path = serializers.ListField(child=serializers.CharField())
-    root = serializers.CharField()
+    root = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
 
 
 class EventQuery(PageQuery):

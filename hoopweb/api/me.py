@@ -12,7 +12,7 @@ from hoopweb.api.base import ApiView, describe
 
 
 class MeSerializer(serializers.Serializer[Any]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
     user = serializers.UUIDField(allow_null=True)
     api_key = serializers.UUIDField(allow_null=True)
     tenant = serializers.SlugField()

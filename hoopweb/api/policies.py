@@ -25,7 +25,7 @@ MOST_PACKS = 50
 
 
 class RevisionSerializer(serializers.ModelSerializer[Revision]):
-    label = serializers.SerializerMethodField(help_text="How decisions cite it.")
+    label = serializers.SerializerMethodField(help_text="How decisions cite it.")  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
 
     class Meta:
         model = Revision

@@ -62,7 +62,7 @@ class PromptBody(StrictSerializer):
     conversation = serializers.CharField(max_length=LARGEST_NAME)
     generation = serializers.CharField(max_length=LARGEST_NAME)
     agent = serializers.UUIDField(required=False, allow_null=True, default=None)
-    source = serializers.ChoiceField(SOURCES, required=False, default="person")
+    source = serializers.ChoiceField(SOURCES, required=False, default="person")  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
 
 
 class PromptQuery(PageQuery):

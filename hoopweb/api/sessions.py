@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import UUID
 
 from rest_framework import serializers
@@ -65,7 +65,7 @@ def session_of(view: ApiView, session_id: UUID) -> Session:
     row = Session.objects.for_tenant(view.caller.tenant).filter(pk=session_id).first()
     if row is None:
         raise NotFound
-    return cast(Session, row)
+    return row
 
 
 class Sessions(ApiView):

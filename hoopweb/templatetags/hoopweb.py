@@ -14,7 +14,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals import escaping
-from hoopweb.api.escaped import escaped
 from hoopweb.api.parsing import read_json
 
 register = template.Library()
@@ -53,7 +52,8 @@ def visible_lines(value: object) -> str:
 @register.filter
 def pretty(value: Any) -> str:
     """JSON data, indented, hidden characters spelled out."""
-    return json.dumps(escaped(value), indent=2, ensure_ascii=False)
+    # Escaped after it is text: inside JSON the mark's own backslash would be doubled.
+    return escaping.visible_lines(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @register.filter
