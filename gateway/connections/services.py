@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audit.kinds import EventKind
 from audit.services import append
@@ -48,17 +48,20 @@ def create_connection(
 ) -> Connection:
     """Add an AWS account as a draft with an ExternalId of ours; raises ConnectionMalformed or ConnectionNameTaken."""
     _check(name=name, account_id=account_id, role_arn=role_arn, regions=regions)
-    if Connection.objects.for_tenant(tenant).filter(name=name).exists():
-        raise ConnectionNameTaken(f"Connection `{name}`")
-    made: Connection = Connection.objects.create(
-        tenant=tenant,
-        name=name,
-        account_id=account_id,
-        role_arn=role_arn,
-        regions=list(dict.fromkeys(regions)),
-        observe_only=observe_only,
-        external_id="hoopweb-" + base64.urlsafe_b64encode(random(24)).decode(),
-    )
+    try:
+        # Its own savepoint: of two that ask for one name at once, the second is told so and loses nothing else.
+        with transaction.atomic():
+            made: Connection = Connection.objects.create(
+                tenant=tenant,
+                name=name,
+                account_id=account_id,
+                role_arn=role_arn,
+                regions=list(dict.fromkeys(regions)),
+                observe_only=observe_only,
+                external_id="hoopweb-" + base64.urlsafe_b64encode(random(24)).decode(),
+            )
+    except IntegrityError:
+        raise ConnectionNameTaken(f"Connection `{name}`") from None
     _record(EventKind.CONNECTION_CREATED, made, by_label, now, name=name, what=role_arn)
     return made
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from gateway.connections.iam_reference import names_no_resource, unnamed
 from gateway.connections.problems import SessionPolicyTooLarge
 from gateway.terms import AccessClass
 
@@ -110,13 +111,20 @@ def for_class(access: AccessClass, *, account: str, regions: Sequence[str]) -> S
 def for_call(actions: Sequence[str], arns: Sequence[str], *, account: str, regions: Sequence[str]) -> SessionPolicy:
     """Return the ceiling of one approved call: its actions on its ARNs; raises SessionPolicyTooLarge.
 
-    No ARN at all means an action that names no resource, which IAM spells `*`.
+    An action that AWS asks for on `*` only is allowed there; kinds of resource that the call must be allowed on
+    and cannot name (those it creates) are allowed in the connection's account.
     """
     if not actions:
         raise ValueError("an approved call has at least one action")
-    own = _allow(*sorted(set(actions)), on=[_literal(arn) for arn in dict.fromkeys(arns)] or ["*"])
+    wanted = sorted(set(actions))
+    free = [action for action in wanted if names_no_resource(action)]
+    bound = [action for action in wanted if action not in free]
+    statements = [_allow(*free)] if free else []
+    if bound:
+        created = (home for action in bound for home in unnamed(action, arns, account=account))
+        statements.append(_allow(*bound, on=list(dict.fromkeys([*map(_literal, arns), *created])) or ["*"]))
     keys = _allow("kms:Decrypt", "kms:GenerateDataKey*", on=[f"arn:aws:kms:*:{account}:key/*"])
-    return _policy([own, keys | {"Condition": _THROUGH_SERVICES}], account, regions)
+    return _policy([*statements, keys | {"Condition": _THROUGH_SERVICES}], account, regions)
 
 
 def _literal(arn: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -51,12 +52,19 @@ def create_tenant(*, slug: str, title: str, keys_may_vote: bool = False) -> Tena
         raise NameRefused("A tenant's name is lower-case letters, digits and dashes, at most 40")
     tenant = Tenant(id=uuid.uuid4(), slug=slug, title=title, keys_may_vote=keys_may_vote)
     # Entered before it is there: row-level security checks the new row too, the owner's included.
-    try:
-        with in_tenant(tenant):
-            tenant.save(force_insert=True)
-    except IntegrityError:
-        raise NameTaken(f"Tenant `{slug}`") from None
+    with _taken(f"Tenant `{slug}`"), in_tenant(tenant):
+        tenant.save(force_insert=True)
     return tenant
+
+
+@contextmanager
+def _taken(what: str) -> Iterator[None]:
+    """Let the database say whether a name is free: of two that ask for it at once, the second is told so."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise NameTaken(what) from None
 
 
 @transaction.atomic
@@ -85,7 +93,8 @@ def create_member(
     except ValidationError as error:
         raise PasswordRefused(" ".join(error.messages)) from None
     user.set_password(password)
-    user.save(force_insert=True)
+    with _taken(f"User name `{username}`"):
+        user.save(force_insert=True)
     return add_membership(tenant=tenant, user=user, roles=roles, groups=groups, by_label=by_label, now=now)
 
 
@@ -99,11 +108,10 @@ def add_membership(
         raise ScopeRefused(f"Roles are {', '.join(Role)}")
     if not all(_GROUP.fullmatch(group) for group in groups):
         raise NameRefused("A group is lower-case letters, digits and . _ -, at most 80")
-    if Membership.objects.for_tenant(tenant).filter(user=user).exists():
-        raise NameTaken(f"Member `{user.get_username()}`")
-    made: Membership = Membership.objects.create(
-        tenant=tenant, user=user, roles=_each_once(roles), groups=_each_once(groups)
-    )
+    with _taken(f"Member `{user.get_username()}`"):
+        made: Membership = Membership.objects.create(
+            tenant=tenant, user=user, roles=_each_once(roles), groups=_each_once(groups)
+        )
     data = {"by": by_label, "user": user.get_username(), "roles": list(made.roles)}
     append(tenant_id=tenant.pk, kind=EventKind.MEMBER_ADDED, at=now, subject=user.pk, data=data)
     return made
@@ -120,9 +128,8 @@ def create_agent(*, tenant: Tenant, name: str, kind: str, owner: User | None, by
         raise NameRefused("An agent's name is letters, digits, spaces and . _ -, at most 80")
     if owner is not None:
         selectors.active_membership(tenant, owner)
-    if Agent.objects.for_tenant(tenant).filter(name=name).exists():
-        raise NameTaken(f"Agent `{name}`")
-    made: Agent = Agent.objects.create(tenant=tenant, name=name, kind=kind, owner=owner)
+    with _taken(f"Agent `{name}`"):
+        made: Agent = Agent.objects.create(tenant=tenant, name=name, kind=kind, owner=owner)
     _record(tenant, EventKind.AGENT_CREATED, made.pk, now, by=by_label, agent=name)
     return made
 

@@ -198,9 +198,49 @@ def test_an_approved_write_of_an_encrypted_object_reaches_the_key_behind_the_ser
     assert not allows(policy, "kms:GenerateDataKey", key, **HOME)
 
 
-def test_an_approved_call_without_resources_is_allowed_on_any() -> None:
-    policy = for_call(["ec2:CreateVpc"], [], account=ACCOUNT, regions=REGIONS).policy_json
-    assert allows(policy, "ec2:CreateVpc", **HOME)
+@pytest.mark.parametrize("action", ["ec2:DescribeInstances", "s3:ListAllMyBuckets", "lambda:CreateEventSourceMapping"])
+def test_an_approved_action_that_aws_asks_for_on_no_resource_is_allowed_so(action: str) -> None:
+    everything = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:*"
+    policy = for_call([action], [everything], account=ACCOUNT, regions=REGIONS).policy_json
+    assert allows(policy, action, "*", aws_RequestedRegion="eu-west-1")
+
+
+def test_an_approved_creation_may_make_what_it_cannot_name_yet() -> None:
+    subnet = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:subnet/subnet-1"
+    image = "arn:aws:ec2:eu-west-1::image/ami-1"
+    policy = for_call(["ec2:RunInstances"], [subnet, image], account=ACCOUNT, regions=REGIONS).policy_json
+    for made in ("instance/*", "volume/*", "network-interface/*"):
+        assert allows(policy, "ec2:RunInstances", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:{made}", **HOME)
+    assert not allows(policy, "ec2:TerminateInstances", INSTANCE, **HOME)
+    assert not allows(policy, "ec2:RunInstances", f"arn:aws:ec2:eu-west-1:{FOREIGN}:subnet/subnet-2", **HOME)
+
+
+@pytest.mark.parametrize(
+    ("action", "named", "other"),
+    [
+        ("ec2:TerminateInstances", INSTANCE, f"arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/i-2"),
+        ("s3:DeleteBucket", "arn:aws:s3:::old", "arn:aws:s3:::new"),
+        (
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:a",
+            f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:b",
+        ),
+        ("sqs:PurgeQueue", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:a", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:b"),
+        ("nosuch:Action", f"arn:aws:nosuch:eu-west-1:{ACCOUNT}:a", f"arn:aws:nosuch:eu-west-1:{ACCOUNT}:b"),
+    ],
+)
+def test_what_an_approved_call_names_is_all_it_may_touch(action: str, named: str, other: str) -> None:
+    policy = for_call([action], [named], account=ACCOUNT, regions=REGIONS).policy_json
+    assert allows(policy, action, named, **HOME)
+    assert not allows(policy, action, other, **HOME)
+
+
+def test_a_passed_role_is_bound_to_its_own_arn() -> None:
+    role, function = f"arn:aws:iam::{ACCOUNT}:role/worker", f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:a"
+    actions = ["lambda:CreateFunction", "iam:PassRole"]
+    policy = for_call(actions, [role, function], account=ACCOUNT, regions=REGIONS).policy_json
+    assert allows(policy, "iam:PassRole", role, **HOME)
+    assert not allows(policy, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin", **HOME)
 
 
 def test_a_dollar_in_a_key_name_is_no_policy_variable() -> None:
