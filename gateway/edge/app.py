@@ -60,27 +60,31 @@ class Edge:
             boot=self.boot,
             admit_seconds=settings.control_seconds,
         )
-        forwarding = Forwarding(
-            pool=self._pool,
-            journal=self._journal,
-            # Apart from the requests' budget: calls that hold one body must not wait for each other's other one.
-            budget=Budget(settings.buffer_bytes),
-            report=self._control.report,
-            upstream_seconds=settings.upstream_seconds,
+        self._aws = AwsListener(
+            handler=self._walk().handle, refusals=self._refusals, most_connections=settings.max_connections
         )
-        walk = Walk(
-            control=self._control,
-            journal=self._journal,
-            forwarding=forwarding,
-            budget=self._budget,
-            refusals=self._refusals,
-        )
-        self._aws = AwsListener(handler=walk.handle, refusals=self._refusals, most_connections=settings.max_connections)
         self._health = AwsListener(
             handler=health_handler(lambda: self._control.is_ready),
             # Nonsense on the supervisor's port is not a client's refusal.
             refusals=Refusals(),
             most_connections=MOST_HEALTH_CONNECTIONS,
+        )
+
+    def _walk(self) -> Walk:
+        forwarding = Forwarding(
+            pool=self._pool,
+            journal=self._journal,
+            # Apart from the requests' budget: calls that hold one body must not wait for each other's other one.
+            budget=Budget(self._settings.buffer_bytes),
+            report=self._control.report,
+            upstream_seconds=self._settings.upstream_seconds,
+        )
+        return Walk(
+            control=self._control,
+            journal=self._journal,
+            forwarding=forwarding,
+            budget=self._budget,
+            refusals=self._refusals,
         )
 
     async def start(self) -> None:

@@ -122,8 +122,16 @@ def _checked(status: int, answer: bytes) -> bytes:
         return answer
     if status >= 500 or status in (408, 425, 429):
         raise _Busy(str(status))
+    raise Rejected(status=status, code=_problem_code(answer))
+
+
+def _problem_code(answer: bytes) -> str:
+    """Return the stable code of a problem, in the messages' own encoding or (from a proxy or Django itself) JSON."""
     try:
-        code = msgspec.json.decode(answer, type=_Problem).code
+        return msgspec.msgpack.decode(answer, type=_Problem).code
     except msgspec.DecodeError:
-        code = ""
-    raise Rejected(status=status, code=code)
+        pass
+    try:
+        return msgspec.json.decode(answer, type=_Problem).code
+    except msgspec.DecodeError:
+        return ""

@@ -92,7 +92,7 @@ class FakeControl:
         if path != "/enrol":
             self._check_signature(request)
         if self.is_fenced:
-            return 409, b'{"code":"edge.boot_fenced","status":409}'
+            return 409, msgspec.msgpack.encode({"code": "edge.boot_fenced", "message": "fenced"})
         if self.is_unknown:
             return 401, b'{"code":"edge.refused","status":401}'
         encode = msgspec.msgpack.encode
