@@ -49,7 +49,7 @@ bench: ## measure what hoopweb adds to a call
 
 quality: ## measure what masking finds and misses
 	@./bootstrap.sh dev
-	@$(PYTHON) -m bench.quality $(ARGS)
+	@$(PYTHON) -m gateway.masking.quality $(ARGS)
 
 figures: ## figures of the code: sizes, comments, tests
 	@./bootstrap.sh dev

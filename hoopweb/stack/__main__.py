@@ -19,15 +19,11 @@ from hoopweb.stack import plan as planning
 from hoopweb.stack.plan import CHECKOUT, Plan
 from hoopweb.stack.problems import StackProblem
 from hoopweb.stack.processes import environment
-from hoopweb.stack.running import Stack, running
+from hoopweb.stack.running import Stack, running, say
 from hoopweb.stack.services import remove, services
 from hoopweb.stack.state import lock
 
 STORY = ("manage.py", "demo_story")
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 def up(*, story: bool, stay: bool) -> int:

@@ -6,6 +6,7 @@ The order of things is `hoopweb.stack.processes`; this module takes the lock, st
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,12 @@ from hoopweb.stack.state import lock
 from hoopweb.stack.supervisor import Say, Supervisor
 
 Table = Callable[[Plan], Sequence[Process]]
+
+
+def say(text: str) -> None:
+    """Print one line of progress, in one piece: several threads tell of their processes at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 class Stack:
