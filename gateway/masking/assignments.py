@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import re2
 
-from gateway.masking.catalogue import ByteSpan
+from gateway.masking.catalogue import ByteSpan, ScannerFailed
 from gateway.masking.plausible import Strength, is_plausible, name_strength
 
 _WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
@@ -39,12 +39,15 @@ _PAIR = re.compile(
     rb"\\?[\"']?(?:value|parametervalue)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([^\"'<>\n]+?)\\?[\"']"
 )
 _LONGEST_JUDGED = 512
+# Values of honest text hardly overlap, so judging them costs no more than the text is long. What nests them
+# (`token=token=...`) would cost seconds a megabyte, and is refused.
+_OVERLAP_ALLOWED = 64 * 1024
 _LONGEST_NAME = 80
 _LONGEST_ARN = 256
 
 
 def spans(data: bytes) -> Iterator[ByteSpan]:
-    """Values in UTF-8 text whose name says that they are secret."""
+    """Values in UTF-8 text whose name says that they are secret; raises ScannerFailed on nested nonsense."""
     yield from _assigned(data)
     if b"</" in data:
         yield from _labelled(data, _ELEMENT, "element-secret")
@@ -60,7 +63,7 @@ def _labelled(data: bytes, pattern: re2._Regexp[bytes] | re.Pattern[bytes], rule
 
 
 def _assigned(data: bytes) -> Iterator[ByteSpan]:
-    position = 0
+    position = judged = 0
     for trigger in _TRIGGER.finditer(data):
         start = trigger.start()
         if start < position:
@@ -72,6 +75,9 @@ def _assigned(data: bytes) -> Iterator[ByteSpan]:
         match = _VALUE.match(data, position) if strength else None
         if match is not None:
             begin, end = _extent(data, match)
+            judged += end - begin
+            if judged > len(data) + _OVERLAP_ALLOWED:
+                raise ScannerFailed("the text nests too many settings to be judged")
             if is_plausible(_text(data[begin:end]), strength, is_quoted=match.lastindex != _BARE):
                 position = _run_end(data, begin, end)
                 yield ByteSpan(begin, position, kind_of_name(name), "assigned-secret")

@@ -18,6 +18,10 @@ from kingfisher_sdk import Rules, Scanner
 # be written costs a compile of some seconds at the first scan of each process, nothing else.
 CACHE_VARIABLE = "HOOPWEB_RULE_CACHE"
 
+# Some of the catalogue's patterns take quadratic time on text made for it; 8 MiB of any honest text takes 0.1 s.
+LONGEST_SCAN_SECONDS = 4.0
+_SURELY_QUICK = 64 * 1024
+
 # Helpers of composite rules: most say which account a secret belongs to, and only these are secret themselves.
 _SECRET_HELPERS = frozenset(
     (
@@ -33,7 +37,7 @@ _SECRET_HELPERS = frozenset(
 
 
 class ScannerFailed(RuntimeError):
-    """The catalogue could not be loaded or did not finish a scan: nothing may be taken for scanned."""
+    """A scan did not finish, or its rules did not load: nothing of the text may be taken for scanned."""
 
 
 class ByteSpan(NamedTuple):
@@ -72,7 +76,7 @@ class Catalogue:
         if b"\0" in data or b"\xef\xbb\xbf" in data[:3]:
             data = data.replace(b"\0", b" ").replace(b"\xef\xbb\xbf", b"   ", 1)
         try:
-            findings = scanner.scan(data)
+            findings = scanner.scan(data, timeout=LONGEST_SCAN_SECONDS if len(data) > _SURELY_QUICK else None)
         except (RuntimeError, ValueError, OSError):
             # Not chained: the library's message may quote what it scanned.
             raise ScannerFailed("the scan did not complete") from None

@@ -27,7 +27,10 @@ class Masked:
 
 
 def mask_text(text: str | bytes, *, wanted: Wanted = EVERY_SECRET, scanner: ContentScanner | None = None) -> Masked:
-    """Free text or JSON text with secrets replaced; bytes that are not UTF-8 have their strange bytes replaced too."""
+    """Free text or JSON text with secrets replaced; bytes that are not UTF-8 have their strange bytes replaced too.
+
+    Raises ScannerFailed where the text cannot be scanned; it must then not be recorded in clear.
+    """
     tally = Tally()
     plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
     masked = Masking(scanner=scanner or default_scanner(), tally=tally, wanted=wanted).text(plain)

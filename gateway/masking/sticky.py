@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 import re2
@@ -46,14 +47,17 @@ def spans(data: bytes) -> Iterator[ByteSpan]:
 
 
 def _private_keys(data: bytes) -> Iterator[ByteSpan]:
+    # Markers are listed once: a text of nothing but beginnings must not be searched from each of them.
+    ends = [match.span() for match in _KEY_END.finditer(data)]
     position = 0
-    while (start := _KEY_START.search(data, position)) is not None:
-        end = _KEY_END.search(data, start.end(), min(len(data), start.end() + _FARTHEST_END))
-        position = end.end() if end else _body_end(data, start.end())
-        inside = data[start.end() : min(end.start() if end else position, start.end() + _PROOF_WITHIN)]
-        # A marker quoted in prose holds no key.
-        if _KEY_PROOF.search(inside):
-            yield ByteSpan(start.start(), position, "private-key", "private-key-block")
+    for start in _KEY_START.finditer(data):
+        # A marker quoted in prose holds no key, and must not hide one that follows.
+        if start.start() < position or not _KEY_PROOF.search(data[start.end() : start.end() + _PROOF_WITHIN]):
+            continue
+        following = bisect_left(ends, (start.end(), 0))
+        is_closed = following < len(ends) and ends[following][0] <= start.end() + _FARTHEST_END
+        position = ends[following][1] if is_closed else _body_end(data, start.end())
+        yield ByteSpan(start.start(), position, "private-key", "private-key-block")
 
 
 def _body_end(data: bytes, start: int) -> int:

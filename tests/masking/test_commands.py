@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_only_costs_the_compile(tmp_path: Path) 
 
 def test_a_scan_that_fails_says_so_and_quotes_nothing(scanner: ContentScanner) -> None:
     class Broken:
-        def scan(self, data: bytes) -> list[object]:
+        def scan(self, data: bytes, *, timeout: float | None) -> list[object]:
             raise RuntimeError(f"could not scan {data!r}")
 
     catalogue = Catalogue()

@@ -86,3 +86,11 @@ def test_a_key_in_base64_is_masked_whole(scanner: ContentScanner) -> None:
 )
 def test_what_only_resembles_a_key_or_token_is_left_alone(scanner: ContentScanner, text: str) -> None:
     assert mask_text(text, scanner=scanner).text == text
+
+
+def test_a_marker_in_prose_does_not_hide_the_key_below_it(scanner: ContentScanner) -> None:
+    prose = "look for -----BEGIN RSA PRIVATE KEY----- in it; " + "some more words " * 40
+    masked = mask_text(f"{prose}\n{pem(900)}", scanner=scanner).text
+    assert survivors(letters(900), masked) == []
+    assert masked.startswith("look for ")
+    assert masked.endswith("[REDACTED:private-key]")

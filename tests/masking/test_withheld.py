@@ -112,3 +112,8 @@ def test_private_types_are_masked_where_policy_asks(send: Send) -> None:
     assert isinstance(end, End)
     assert end.body == b"paid with [REDACTED:card] by [REDACTED:email], order 4111 1111 1111 1112"
     assert end.report.masked_by_type == {"card": 1, "email": 1}
+
+
+@pytest.mark.parametrize("nonsense", [b"token=" * 200_000, b"-----BEGIN PRIVATE KEY-----" * 60_000])
+def test_text_that_nests_settings_without_end_is_withheld_soon(send: Send, nonsense: bytes) -> None:
+    assert _reason(send(nonsense, OBJECT)) is Reason.SCANNER
