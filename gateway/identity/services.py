@@ -235,25 +235,16 @@ def issue_gateway_key(
 ) -> tuple[GatewayKey, IssuedGatewayKey]:
     """Issue AWS-shaped keys for one person, agent and connection; secret and token are returned once.
 
-    The database refuses a connection of another tenant at the commit. Raises LifetimeRefused, NameRefused,
-    NotAMember or AgentSuspended.
+    Raises LifetimeRefused, NameRefused, NotAMember or AgentSuspended; the commit refuses a foreign connection.
     """
-    if not SHORTEST_GATEWAY_KEY <= lifetime <= LONGEST_GATEWAY_KEY:
-        raise LifetimeRefused("A gateway key lives from a minute to 12 hours")
-    if not (_REFERENCE.fullmatch(conversation) and _REFERENCE.fullmatch(generation)):
-        raise NameRefused("Conversation and generation are at most 200 visible ASCII characters")
-    selectors.active_membership(tenant, user)
-    if agent is not None and selectors.agent(tenant, agent.pk).is_suspended:
-        raise AgentSuspended(f"Agent `{agent.name}`")
+    _check_gateway_key(tenant, user, agent, references=(conversation, generation), lifetime=lifetime)
     key_id = uuid.uuid4()
     issued = keys.issue_gateway_key(tenant_id=tenant.pk, key_id=key_id, random=random)
     made: GatewayKey = GatewayKey.objects.create(
         id=key_id,
         tenant=tenant,
         access_key_id=issued.access_key_id,
-        sealed_secret=sealing.seal(
-            tenant_id=tenant.pk, column=SECRET_COLUMN, plaintext=issued.plaintext_secret.encode()
-        ),
+        sealed_secret=_sealed(tenant, issued.plaintext_secret),
         token_digest=keys.digest(issued.plaintext_token),
         user=user,
         agent=agent,
@@ -267,6 +258,24 @@ def issue_gateway_key(
     )
     _record_issue(made, user, agent, by_label, now)
     return made, issued
+
+
+def _check_gateway_key(
+    tenant: Tenant, user: User, agent: Agent | None, *, references: Iterable[str], lifetime: timedelta
+) -> None:
+    """Who will hold the key may act today, what it names can be shown to people, and it ends soon enough."""
+    if not SHORTEST_GATEWAY_KEY <= lifetime <= LONGEST_GATEWAY_KEY:
+        raise LifetimeRefused("A gateway key lives from a minute to 12 hours")
+    if not all(_REFERENCE.fullmatch(reference) for reference in references):
+        raise NameRefused("Conversation and generation are at most 200 visible ASCII characters")
+    selectors.active_membership(tenant, user)
+    # The database is asked: the row in the caller's hand may be older than a suspension.
+    if agent is not None and selectors.agent(tenant, agent.pk).is_suspended:
+        raise AgentSuspended(f"Agent `{agent.name}`")
+
+
+def _sealed(tenant: Tenant, plaintext_secret: str) -> bytes:
+    return sealing.seal(tenant_id=tenant.pk, column=SECRET_COLUMN, plaintext=plaintext_secret.encode())
 
 
 def _record_issue(key: GatewayKey, user: User, agent: Agent | None, by_label: str, now: datetime) -> None:
