@@ -28,6 +28,7 @@ class Holds:
         self._ending: dict[UUID, asyncio.Future[Verdict | None]] = {}
         self._unconfirmed: dict[UUID, HoldEnd] = {}
         self._final: dict[UUID, None] = {}
+        self._late: set[UUID] = set()
 
     # -- what the walk uses
 
@@ -41,14 +42,19 @@ class Holds:
         waiter: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
         self._ending[id_] = waiter
         self._end(id_, client_is_gone=False)
+        resolution: Verdict | None = None
         try:
             async with asyncio.timeout(seconds):
-                return await waiter
+                resolution = await waiter
         except TimeoutError:
-            return None
+            resolution = None
         finally:
             del self._ending[id_]
-            self._remember(id_)
+            # A resolution that won is being followed: hearing it again must change nothing.
+            if resolution is None and id_ not in self._late:
+                self._remember(id_)
+            self._late.discard(id_)
+        return resolution
 
     def client_left(self, id_: UUID) -> None:
         """Nobody waits any more: final at once."""
@@ -78,13 +84,19 @@ class Holds:
 
     def _resolve(self, verdict: Verdict) -> None:
         waiter = self._open.pop(verdict.id, None) or self._ending.get(verdict.id)
-        if waiter is not None:
-            if not waiter.done():
-                waiter.set_result(verdict)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(verdict)
+        elif waiter is not None and verdict.id not in self._late and (waiter.cancelled() or waiter.result() is None):
+            # Too late by less than a turn of the loop: the walk has not even woken up to send `pending`.
+            self._late.add(verdict.id)
+            self._report_late(verdict)
         elif verdict.id in self._final:
             del self._final[verdict.id]
-            if verdict.kind is VerdictKind.FORWARD:
-                self._on_late_permission(verdict.id)
+            self._report_late(verdict)
+
+    def _report_late(self, verdict: Verdict) -> None:
+        if verdict.kind is VerdictKind.FORWARD:
+            self._on_late_permission(verdict.id)
 
     def _end(self, id_: UUID, *, client_is_gone: bool) -> None:
         self._open.pop(id_, None)
