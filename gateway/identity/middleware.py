@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from gateway.identity import keys
 from gateway.identity.caller import Caller
-from gateway.identity.models import ApiKey, Membership
+from gateway.identity.models import ApiKey, Membership, User
 from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
@@ -80,6 +80,8 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
     if name:
         return _caller_of_key(tenant, name, plaintext, timezone.now())
     user = request.user
+    if not isinstance(user, User):
+        raise NotSignedIn
     membership = Membership.objects.for_tenant(tenant).filter(user=user, is_active=True).first()
     if membership is None:
         raise NotSignedIn
