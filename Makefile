@@ -2,6 +2,9 @@
 PYTHON := .venv/bin/python
 # More for pytest, for instance: make test ARGS="tests/house -x"
 ARGS ?=
+# Tests at once. Each has a database server of its own; whole products are started one at a time.
+TESTS_AT_ONCE ?= 2
+PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup
 
 .PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
 .DEFAULT_GOAL := help
@@ -21,12 +24,12 @@ demo: ## the same, then stop; the exit status says whether all went as told
 test: ## all tests, with everything they need (free ports, own state)
 	@./bootstrap.sh dev
 	@./bootstrap.sh packages
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-all: ## and the long ones: property, crash and soak runs
 	@./bootstrap.sh dev
 	@./bootstrap.sh packages
-	@$(PYTHON) -m pytest -m "long or not long" $(ARGS)
+	@$(PYTEST) -m "long or not long" $(ARGS)
 
 check: lint types contracts test ## lint, types, import contracts, tests: what must be green
 

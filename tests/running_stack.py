@@ -23,6 +23,8 @@ from hoopweb.stack.plan import CHECKOUT, FREE_PORTS, state_of
 from hoopweb.stack.services import remove, services
 
 UP_SECONDS = 120.0
+# Fixtures that start every process there is: two of them at once would only wait for each other.
+WHOLE_PRODUCT = frozenset({"stack", "product", "restarted"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +105,20 @@ def stop(stack: RunningStack) -> None:
     if stack.launcher.stdout is not None:
         stack.launcher.stdout.close()
     remove(services(state_of({"HOOPWEB_STATE": str(stack.state)}), valkey_port=0))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist what belongs together: one running product is enough, and a file shares its fixtures."""
+    for item in items:
+        wanted = WHOLE_PRODUCT & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("whole-product" if wanted else item.location[0]))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name raw bytes by their length: as text nobody can read them, and a compressed one holds the time of its making,
+    so that two workers of pytest-xdist would collect different tests."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) and not val.isascii() else None
 
 
 @pytest.fixture(scope="session")
