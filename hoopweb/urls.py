@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from hoopweb.health import healthz
@@ -10,7 +9,6 @@ from hoopweb.health import healthz
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("api/", include(("hoopweb.api.router", "api"))),
-    path("admin/", admin.site.urls),
     path("", include(("hoopweb.ui.urls", "ui"))),
 ]
 handler400 = "hoopweb.ui.failures.malformed"

@@ -177,7 +177,8 @@ def tell(teller: Teller, now: datetime) -> Story:
     written = append(
         tenant_id=teller.tenant.pk, kind=EventKind.REQUEST_ADMITTED, at=now, subject=read.pk, session_id=session.pk
     )
-    ProxiedRequest.objects.for_tenant(teller.tenant).filter(pk=read.pk).update(event_sequence=written.sequence)
+    read.event_sequence = written.sequence
+    read.save()
     Session.objects.for_tenant(teller.tenant).filter(pk=session.pk).update(calls=3, refused=1, held=1, secrets_masked=1)
     return Story(
         tenant=teller.tenant,

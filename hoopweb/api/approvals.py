@@ -19,6 +19,7 @@ from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, pag
 from hoopweb.api.escaped import EscapedField
 from hoopweb.api.idempotency import idempotent
 from hoopweb.api.pagination import newest
+from hoopweb.presence import signed_in_at
 
 ORDER = newest("approvals", "opened_at")
 
@@ -142,5 +143,13 @@ class Votes(ApiView):
     def post(self, request: Request, approval_id: UUID) -> Response:
         body = self.body(VoteBody)
         tenant = self.caller.tenant
-        services.vote(tenant=tenant, approval_id=approval_id, caller=self.caller, now=self.now, **body)
+        services.vote(
+            tenant=tenant,
+            approval_id=approval_id,
+            caller=self.caller,
+            now=self.now,
+            # A key proves itself each time; a browser's session may have been open for long.
+            signed_in_at=None if self.caller.api_key else signed_in_at(request._request),
+            **body,
+        )
         return Response(_told(tenant, approval_id), status=201)

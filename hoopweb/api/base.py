@@ -59,6 +59,12 @@ class ApiView(APIView):
     request: Request
     now: datetime
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "GET" in cls.rights:
+            # HEAD is GET without the body, and asks for the same right.
+            cls.rights = {**cls.rights, "HEAD": cls.rights["GET"]}
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.now = timezone.now()
         super().initial(request, *args, **kwargs)
@@ -68,6 +74,11 @@ class ApiView(APIView):
         if not hasattr(self, str(request.method).lower()):
             self.http_method_not_allowed(request)
         super().check_permissions(request)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        # Evidence and keys belong in no cache on the way, nor on the reader's disk.
+        response.headers.setdefault("Cache-Control", "no-store")
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @property
     def caller(self) -> Caller:

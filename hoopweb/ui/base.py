@@ -76,7 +76,10 @@ def show(
         "pending_approvals": _pending(caller),
         "tenants": _tenants(caller),
     }
-    return render(request, template, {**frame, **context}, status=status)
+    answer = render(request, template, {**frame, **context}, status=status)
+    # The back button of a shared machine must not show what its next user may not read.
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def _pending(caller: Caller) -> int:

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from gateway.identity.caller import Caller
 from gateway.identity.middleware import TENANT_IN_SESSION
-from gateway.identity.models import Membership
+from gateway.identity.models import Membership, User
 from gateway.identity.problems import SignInRefused, SignInThrottled
 from gateway.identity.sign_in import sign_in
+from gateway.tenants.scope import as_user
 from hoopweb.presence import remember_sign_in
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -48,7 +49,16 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
         return _form(request, problem=problem, username=username[:150], status=problem.status)
     login(request, user, backend=BACKEND)
     remember_sign_in(request, now)
+    request.session[TENANT_IN_SESSION] = str(_first_tenant(user))
     return HttpResponseRedirect(_after(request))
+
+
+def _first_tenant(user: User) -> UUID:
+    """The tenant to begin in: never a suspended one, where a person would be locked out of his others."""
+    with as_user(user.pk):
+        rows = Membership.objects.filter(user=user, is_active=True, tenant__is_suspended=False)
+        # `sign_in` has seen that there is one.
+        return rows.order_by("created_at").values_list("tenant_id", flat=True)[0]
 
 
 def _form(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest
 from audit.kinds import EventKind
@@ -12,6 +15,7 @@ from gateway.tenants.models import OutboxMessage, Tenant
 from gateway.tenants.rights import Right
 from tests.api.asking import Api, api_of, is_problem
 from tests.story import HIDDEN, SECRET, Story
+from tests.ui.browsing import browser_of
 
 YES = {"answer": "approve", "reason": "planned"}
 
@@ -94,3 +98,17 @@ def test_another_tenants_approver_finds_nothing(story: Story, globex: Tenant, ma
 @pytest.mark.parametrize(("state", "count"), [("pending", 1), ("granted", 0)])
 def test_the_list_filters_by_state(bobs: Api, state: str, count: int) -> None:
     assert len(bobs.get("approvals/", state=state).json()["items"]) == count
+
+
+def test_a_browsers_session_votes_over_rest_only_with_its_token_and_a_fresh_sign_in(story: Story, bob: User) -> None:
+    path = f"/api/v1/approvals/{story.approval.pk}/votes/"
+    tokenless = browser_of(bob, enforce_csrf=True).post(path, YES, content_type="application/json")
+    assert is_problem(tokenless, 403, "api.csrf_refused")
+    stale = browser_of(bob, signed_in_at=timezone.now() - timedelta(hours=13))
+    assert is_problem(stale.post(path, YES, content_type="application/json"), 403, "approval.sign_in_too_old")
+    client = browser_of(bob, enforce_csrf=True)
+    client.get(f"/approvals/{story.approval.pk}/")
+    token = client.cookies["csrftoken"].value
+    answer = client.post(path, YES, content_type="application/json", headers={"X-CSRFToken": token})
+    assert answer.status_code == 201
+    assert answer.json()["votes"][0]["by_api_key"] is None

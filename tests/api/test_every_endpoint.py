@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from gateway.identity.models import User
+from gateway.identity import services
+from gateway.identity.models import Agent, User
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from hoopweb.api.router import urlpatterns
+from hoopweb.models import IdempotencyKey
 from tests.api.asking import ANY_ID, Api, api_of, is_problem
 
 PATHS = sorted(str(route.pattern) for route in urlpatterns if str(route.pattern).startswith("v1/"))
@@ -163,3 +165,39 @@ def test_a_suspended_tenant_is_told_so(acme: Tenant, as_owner: object) -> None:
     acme.is_suspended = True
     acme.save()
     assert is_problem(api.get("me/"), 403, "identity.tenant_suspended")
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_head_asks_for_the_same_right_as_get_and_options_tells_nothing_of_a_tenant(acme: Tenant, path: str) -> None:
+    api = api_of(acme, None, *Right)
+    assert api.client.head(f"/api/v1/{path}").status_code == 200
+    assert api_of(acme, None, Right.MEMBERS_WRITE).client.head(f"/api/v1/{path}").status_code == 403
+    assert api.client.options(f"/api/v1/{path}").status_code == 200
+
+
+@pytest.mark.parametrize("path", READS)
+def test_no_answer_is_kept_by_a_cache(acme: Tenant, path: str) -> None:
+    assert api_of(acme, None, *Right).get(path)["Cache-Control"] == "no-store"
+
+
+def test_a_failure_of_ours_is_a_problem_that_says_nothing_and_changes_nothing(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_after_writing(**named: Any) -> None:
+        create_agent(**named)
+        raise RuntimeError("the secret of the machine room")
+
+    create_agent = services.create_agent
+    monkeypatch.setattr(services, "create_agent", fails_after_writing)
+    api = api_of(acme, None, Right.AGENTS_WRITE)
+    answer = api.post("agents/", {"name": "nightly"}, idempotency_key="k-1")
+    assert is_problem(answer, 500, "internal")
+    assert "machine room" not in answer.content.decode()
+    assert not Agent.objects.for_tenant(acme).exists()
+    assert not IdempotencyKey.objects.for_tenant(acme).exists()
+
+
+@pytest.mark.django_db
+def test_a_host_we_do_not_serve_is_a_problem_too() -> None:
+    answer = Api().client.get("/api/v1/me/", headers={"host": "evil.example"})
+    assert is_problem(answer, 400, "api.malformed")

@@ -126,3 +126,21 @@ def test_a_person_who_is_nobodys_member_any_more_is_told_so(acme: Tenant, bob: U
     answer = client.get("/approvals/")
     assert answer.status_code == 401
     assert "Sign out" in page(answer).text
+
+
+def test_a_suspended_tenant_does_not_lock_a_person_out_of_the_others(
+    acme: Tenant, globex: Tenant, auditor: User
+) -> None:
+    with in_tenant(globex):
+        Membership.objects.create(tenant=globex, user=auditor, roles=["auditor"])
+    with in_tenant(acme):
+        acme.is_suspended = True
+        acme.save()
+    client = Client()
+    enter(client, "bob", PASSWORD)
+    assert "Globex" in page(client.get("/sessions/")).text
+
+
+def test_pages_are_kept_by_no_cache(auditor: User) -> None:
+    assert browser_of(auditor).get("/approvals/")["Cache-Control"] == "no-store"
+    assert "no-store" in Client().get("/sign-in/")["Cache-Control"]

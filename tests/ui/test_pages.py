@@ -96,7 +96,7 @@ def test_the_timeline_tells_a_call_whole(story: Story, auditor: User) -> None:
         "waiting for approval",
         "bound to the conversation",
         "f3a1c2d4-aws",
-        f"line {story.read.event_sequence or ''}".strip(),
+        f"line {story.read.event_sequence}",
         str(story.read.pk),
     ):
         assert words in told

@@ -1,0 +1,121 @@
+"""The OpenAPI document: complete, read by anybody, and true under generated traffic: no answer is ever a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.core import NotSet
+from schemathesis.core.result import Ok
+
+from gateway.identity.models import User
+from gateway.tenants.rights import Right
+from tests.api.asking import api_of
+from tests.story import Story
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def document() -> dict[str, Any]:
+    return dict(Client().get("/api/schema/", {"format": "json"}).json())
+
+
+@pytest.mark.django_db
+def test_anybody_may_read_the_schema_and_its_pages(client: Client) -> None:
+    assert client.get("/api/schema/").status_code == 200
+    pages = client.get("/api/docs/")
+    assert pages.status_code == 200
+    for path in document()["paths"]:
+        assert path in pages.content.decode()
+
+
+@pytest.mark.django_db
+def test_every_operation_names_its_success_and_its_problems() -> None:
+    for path, item in document()["paths"].items():
+        for method in set(METHODS) & set(item):
+            answers = item[method]["responses"]
+            assert any(status.startswith("2") for status in answers), (method, path)
+            assert "application/problem+json" in answers["4XX"]["content"], (method, path)
+            if method == "post":
+                assert any(one["name"] == "Idempotency-Key" for one in item[method]["parameters"]), path
+
+
+def known_ids(story: Story) -> dict[str, str]:
+    """Ids of things that are there, by the name of the path's parameter: a random id tries nothing but the 404."""
+    return {
+        "session_id": str(story.session.pk),
+        "request_id": str(story.read.pk),
+        "prompt_id": str(story.prompt.pk),
+        "approval_id": str(story.approval.pk),
+        "connection_id": str(story.session.connection_id),
+        "agent_id": str(story.session.agent_id),
+        "key_id": str(story.read.key_id),
+        "sequence": "0",
+    }
+
+
+@pytest.mark.parametrize("examples", [7, pytest.param(80, marks=pytest.mark.long)])
+def test_generated_traffic_never_meets_a_failure_of_ours(
+    story: Story, alice: User, monkeypatch: pytest.MonkeyPatch, examples: int
+) -> None:
+    monkeypatch.setenv("HOOPWEB_AWS_PRINCIPAL_ARN", "arn:aws:iam::999999999999:role/hoopweb")
+    reached: dict[str, set[int]] = {}
+    nobodys = api_of(story.tenant, None, *(set(Right) - {Right.APPROVALS_VOTE}))
+    clients = (nobodys.client, api_of(story.tenant, alice, *Right).client)
+    schema = schemathesis.openapi.from_dict(document())
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(operations) >= 30
+    for operation in operations:
+        # A connection's test would ask AWS; its own inputs are those of every path with an id.
+        if not operation.path.endswith("/test/"):
+            statuses = [_try(operation, client, known_ids(story), examples) for client in clients]
+            reached[f"{operation.method} {operation.path}"] = set().union(*statuses)
+    # The traffic is worth something: most operations were both carried out and refused.
+    assert sum(200 in each or 201 in each or 204 in each for each in reached.values()) >= 20
+    assert sum(any(status >= 400 for status in each) for each in reached.values()) >= 20
+
+
+def _try(operation: Any, client: Client, ids: dict[str, str], examples: int) -> set[int]:
+    statuses: set[int] = set()
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(), is_known=st.booleans())
+    def attempt(case: Any, is_known: bool) -> None:
+        if is_known:
+            case.path_parameters = {name: ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
+        answer = _send(case, client)
+        statuses.add(answer.status_code)
+        assert answer.status_code < 500, (operation.method, operation.path, answer.content)
+        if answer.status_code >= 400:
+            assert answer["Content-Type"] == "application/problem+json"
+            assert answer.json()["code"]
+
+    attempt()
+    return statuses
+
+
+def _send(case: Any, client: Client) -> Any:
+    query = {name: value for name, value in (case.query or {}).items() if value is not None}
+    # Its invented keys would only ever try the door; ours is the client's own.
+    headers = {name: str(value) for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
+    has_body = not isinstance(case.body, NotSet)
+    return client.generic(
+        case.method,
+        case.formatted_path,
+        data=json.dumps(case.body).encode() if has_body else b"",
+        content_type="application/json",
+        query_params=query,
+        headers=headers,
+    )
