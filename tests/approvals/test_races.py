@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from functools import partial
+from threading import Event
 
 import pytest
 from django.db import connection
 
 from approvals.models import ApprovalRequest, ApprovalState
 from approvals.problems import AlreadyVoted, NotPending
-from approvals.services import expire_due, open_or_join, take_granted, take_granted_by_id, vote
+from approvals.services import expire_due, open_or_join, revoke_all_of, take_granted, take_granted_by_id, vote
 from audit.kinds import EventKind
 from audit.services import NewEvent, append_all
 from gateway.identity.models import User
@@ -20,7 +21,7 @@ from gateway.tenants.rights import Role
 from gateway.tenants.scope import in_tenant
 from tests.approvals.asking import DIGEST, OPERATORS, TWO_OPERATORS, Asking, kinds_of, state_of
 from tests.people import NOW, caller_of, member
-from tests.races import at_once
+from tests.races import LONGEST_WAIT_SECONDS, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS = 6
@@ -100,6 +101,30 @@ def test_a_grant_is_used_or_expires_never_both(asking: Asking, acme: Tenant) -> 
 
     assert Counter(at_once([take, expire] * 3))[True] == 1
     assert Counter(kinds_of(acme)[1:]) in ({"approval.used": 1}, {"approval.expired": 1})
+
+
+def test_a_grant_is_used_or_revoked_never_both(asking: Asking, acme: Tenant) -> None:
+    approval = asking.granted()
+    is_taken, suspension_is_done = Event(), Event()
+
+    def take() -> bool:
+        with in_tenant(acme):
+            taken = take_granted(tenant_id=acme.pk, digest=DIGEST, request_id=uuid.uuid4(), now=NOW) is not None
+            is_taken.set()
+            # Held open: the suspension must wait for this commit, so its being done never comes first.
+            assert not suspension_is_done.wait(0.5)
+        return taken
+
+    def suspend() -> bool:
+        assert is_taken.wait(LONGEST_WAIT_SECONDS)
+        with in_tenant(acme):
+            ended = revoke_all_of(tenant_id=acme.pk, by="root", reason="suspended", now=NOW, asker_id=approval.asker_id)
+        suspension_is_done.set()
+        return bool(ended)
+
+    assert at_once([take, suspend]) == [True, False]
+    assert state_of(approval) == ApprovalState.USED
+    assert kinds_of(acme) == ["approval.opened", "approval.used"]
 
 
 def test_a_person_voting_twice_at_once_votes_once(asking: Asking, acme: Tenant, bob: User) -> None:

@@ -97,7 +97,11 @@ def test_the_latest_minute_is_read_first() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_counting_the_same_sources_lose_nothing() -> None:
-    forth = [refusal(source=f"10.0.0.{number}") for number in range(20)]
-    acts = [partial(count, edge_id=EDGE, items=items, now=NOW) for items in (forth, forth[::-1]) for _ in range(3)]
-    assert at_once(acts) == [None] * 6
-    assert set(counted().values()) == {6}
+    forth = [refusal(source=f"10.0.0.{number}") for number in range(100)]
+
+    def report(items: list[Refusal]) -> None:
+        for _ in range(4):
+            count(edge_id=EDGE, items=items, now=NOW)
+
+    assert at_once([partial(report, items) for items in (forth, forth[::-1]) for _ in range(3)]) == [None] * 6
+    assert set(counted().values()) == {24}
