@@ -11,6 +11,8 @@ cd "$(dirname "$0")"
 UV_VERSION=0.13.9
 UV=.tools/uv-bootstrap/bin/uv
 PYTHON=.venv/bin/python
+# The machine's own list of authorities, where it has one: behind a company's proxy uv's built-in list knows nobody.
+[ ! -r /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 
 fail() {
     printf 'hoopweb: %s\n  -> %s\n' "$1" "$2" >&2
