@@ -32,9 +32,7 @@ def member(tenant: Tenant, name: str, *, roles: Sequence[Role], groups: Sequence
     user.set_unusable_password()
     with in_tenant(tenant):
         user.save(force_insert=True)
-        Membership.objects.create(
-            tenant=tenant, user=user, roles=[role.value for role in roles], groups=list(groups)
-        )
+        Membership.objects.create(tenant=tenant, user=user, roles=[role.value for role in roles], groups=list(groups))
     return user
 
 
