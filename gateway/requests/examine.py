@@ -94,7 +94,7 @@ def examine(
     now: datetime,
 ) -> Examined:
     """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
-    _check_standing(key, now)
+    check_standing(key, now)
     plain = without_presign(request)
     readings = parse(plain, claim.service, claim.region)
     candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
@@ -132,7 +132,8 @@ def examine(
     return examined
 
 
-def _check_standing(key: KeyFacts, now: datetime) -> None:
+def check_standing(key: KeyFacts, now: datetime) -> None:
+    """Raise the problem of a key that may not be used now: suspended, revoked or expired."""
     if key.suspended:
         raise PrincipalSuspended(f"Suspended: the {key.suspended}")
     if key.is_revoked or now >= key.expires_at:

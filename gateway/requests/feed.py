@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from approvals.models import ApprovalRequest, ApprovalState
+from approvals.services import revoke_all_of
 from audit.kinds import EventKind
 from audit.models import Event, LedgerHead
 from audit.refusals import count
@@ -21,6 +22,8 @@ from gateway.problems import Problem
 from gateway.requests import refusals, settle
 from gateway.requests.asks import BODY_COLUMN, RESULT_COLUMN
 from gateway.requests.edges import EdgeIdentity, see_boot
+from gateway.requests.examine import check_standing
+from gateway.requests.keyring import keys_by_id
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, StoredBody
 from gateway.requests.problems import AlreadyEnded, ApprovalLapsed, ApprovalRefused, ApprovalSpent, RunFailed
 from gateway.sealing.services import unseal
@@ -81,9 +84,36 @@ def _end_holds(tenant_id: UUID, ended: Iterable[HoldEnd], mine: Collection[UUID]
 
 
 def _resolutions(tenant_id: UUID, held: Collection[UUID], now: datetime) -> list[Verdict]:
-    rows = ProxiedRequest.objects.for_tenant(tenant_id).filter(pk__in=held)
-    made = (_resolution(tenant_id, row, now) for row in rows.order_by("id"))
+    rows = list(ProxiedRequest.objects.for_tenant(tenant_id).filter(pk__in=held).order_by("id"))
+    out = _out_of_standing(tenant_id, [row.key_id for row in rows if row.state == RequestState.HELD], now)
+    made = (
+        _cut(tenant_id, row, out[row.key_id], now) if row.key_id in out else _resolution(tenant_id, row, now)
+        for row in rows
+    )
     return [verdict for verdict in made if verdict is not None]
+
+
+def _out_of_standing(tenant_id: UUID, key_ids: Collection[UUID], now: datetime) -> dict[UUID, Problem]:
+    """Keys of waiting calls that may not be used any more, each with the reason: the kill switch reaches a hold."""
+    out: dict[UUID, Problem] = {}
+    for key_id, key in keys_by_id(tenant_id=tenant_id, ids=set(key_ids)).items() if key_ids else ():
+        try:
+            check_standing(key, now)
+        except Problem as problem:
+            out[key_id] = problem
+    return out
+
+
+def _cut(tenant_id: UUID, row: ProxiedRequest, problem: Problem, now: datetime) -> Verdict | None:
+    """End a held call whose key is out, and withdraw what people were asked for it."""
+    # The call first, then its approval: whoever takes a grant locks them in this order too.
+    row = ProxiedRequest.objects.for_tenant(tenant_id).select_for_update().get(pk=row.pk)
+    if row.state != RequestState.HELD:
+        return _resolution(tenant_id, row, now)
+    revoke_all_of(tenant_id=tenant_id, by="system", reason=problem.message, now=now, key_id=row.key_id)
+    event = settle.end(tenant_id=tenant_id, row=row, state=RequestState.NOT_SENT, error=problem.code, now=now)
+    append_all(tenant_id=tenant_id, events=[event] if event else [])
+    return _refusal(row, problem)
 
 
 def _resolution(tenant_id: UUID, row: ProxiedRequest, now: datetime) -> Verdict | None:

@@ -48,8 +48,9 @@ LEFT JOIN LATERAL (
       AND (k.generation = '' OR generation = k.generation)
     ORDER BY recorded_at DESC LIMIT 1
 ) p ON true
-WHERE k.tenant_id = %s AND k.access_key_id = ANY(%s)
+WHERE k.tenant_id = %s AND
 """
+_BY_NAME, _BY_ID = "k.access_key_id = ANY(%s)", "k.id = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +101,21 @@ class KeyFacts:
 
 def keys_of(*, tenant_id: UUID, access_key_ids: Collection[str]) -> dict[str, KeyFacts]:
     """Return the tenant's keys by access key id. Call inside the tenant's transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_QUERY, [tenant_id, list(access_key_ids)])
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    rows = _rows(_QUERY + _BY_NAME, tenant_id, access_key_ids)
     return {row["access_key_id"]: _facts(tenant_id, row) for row in rows}
+
+
+def keys_by_id(*, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, KeyFacts]:
+    """Return the tenant's keys by their own id: how those stand now whose calls wait. As `keys_of` otherwise."""
+    rows = _rows(_QUERY + _BY_ID, tenant_id, ids)
+    return {row["id"]: _facts(tenant_id, row) for row in rows}
+
+
+def _rows(query: str, tenant_id: UUID, named: Collection[str] | Collection[UUID]) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [tenant_id, list(named)])
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:

@@ -6,12 +6,18 @@ between is `ambiguous`, shown to a person and never silently run again. Sending 
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from django.db import DatabaseError, connection
 from django.db.models import F
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest, ApprovalState
 from approvals.services import take_granted_by_id
@@ -33,8 +39,10 @@ from gateway.terms import Effect, OutcomeKind
 from gateway.wire.contract import Upstream
 from gateway.wire.sigv4 import claim_of
 
-# Longer than any send may take (see `sending`), so that a live worker never loses its lease.
-LEASE = timedelta(seconds=180)
+log = logging.getLogger("hoopweb.runs")
+# A live worker renews its lease while it sends; what a dead one left is found this soon.
+LEASE = timedelta(seconds=15)
+RENEW_SECONDS = 4.0
 # A run nobody took for this long has lost its message.
 STALE = timedelta(seconds=20)
 
@@ -94,7 +102,8 @@ def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> Out
     taken = _take(tenant_id, run_id, examined, session, worker=worker, now=now)
     if taken is None:
         return None
-    sent = send(taken.upstream, taken.body, plan=plan_of(examined), request_id=taken.request_id, salt=taken.salt)
+    with _lease_kept(taken):
+        sent = send(taken.upstream, taken.body, plan=plan_of(examined), request_id=taken.request_id, salt=taken.salt)
     _finish(taken, sent)
     return sent.outcome.kind
 
@@ -168,6 +177,35 @@ def _take(
         examined=examined,
         salt=salt,
     )
+
+
+@contextmanager
+def _lease_kept(taken: Taken) -> Iterator[None]:
+    """Renew the lease for as long as the send lasts. A worker that is killed renews nothing, and that is how one knows."""
+    sent = threading.Event()
+    renewing = threading.Thread(target=_renew_until, args=(taken, sent), daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        sent.set()
+        renewing.join()
+
+
+def _renew_until(taken: Taken, sent: threading.Event) -> None:
+    """Renew every few seconds, on a connection of this thread's own."""
+    while not sent.wait(RENEW_SECONDS):
+        try:
+            with in_tenant(taken.tenant_id):
+                mine = ApprovedRun.objects.for_tenant(taken.tenant_id).filter(
+                    pk=taken.run_id, state=RunState.RUNNING, fence=taken.fence
+                )
+                mine.update(lease_until=timezone.now() + LEASE)
+        except DatabaseError as error:
+            # Not renewed in time, the run ends as ambiguous, and its outcome corrects that.
+            log.warning("the lease of run %s was not renewed: %s", taken.run_id, type(error).__name__)
+        finally:
+            connection.close()
 
 
 def _finish(taken: Taken, sent: Sent) -> None:
