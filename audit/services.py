@@ -17,6 +17,9 @@ from audit.kinds import RULES, EventKind
 from audit.ledger.canonical import event_bytes
 
 
+_INSERT = "INSERT INTO audit_event (tenant_id, sequence, kind, at, subject, session_id, body, leaf) VALUES "
+
+
 class UnknownFact(ValueError):
     """An event carries a member its kind does not list: a programming error, caught before it is stored."""
 
@@ -74,10 +77,8 @@ def append_all(*, tenant_id: UUID, events: Sequence[NewEvent]) -> list[Appended]
             (tenant_id, first + n, event.kind.value, event.at, event.subject, event.session_id, one.body, one.leaf)
             for n, (event, one) in enumerate(zip(events, made, strict=True))
         ]
-        values = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
         cursor.execute(
-            "INSERT INTO audit_event (tenant_id, sequence, kind, at, subject, session_id, body, leaf) "
-            f"VALUES {values}",  # noqa: S608  # placeholders only, one group a row
+            _INSERT + ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows)),
             [value for row in rows for value in row],
         )
     return [Appended(sequence=first + n, leaf=one.leaf) for n, one in enumerate(made)]
