@@ -16,7 +16,6 @@ from django.db import connection
 from audit.kinds import RULES, EventKind
 from audit.ledger.canonical import event_bytes
 
-
 _INSERT = "INSERT INTO audit_event (tenant_id, sequence, kind, at, subject, session_id, body, leaf) VALUES "
 
 
