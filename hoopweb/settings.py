@@ -177,7 +177,16 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "hoopweb.api.errors.problem_json",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "hoopweb", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "hoopweb",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "RequestStateEnum": "gateway.requests.models.RequestState.choices",
+        "ApprovalStateEnum": "approvals.models.ApprovalState.choices",
+        "ConnectionStateEnum": "gateway.connections.models.ConnectionState.choices",
+    },
+}
 
 CELERY_BROKER_URL = os.environ.get("HOOPWEB_REDIS_URL", "redis://127.0.0.1:6379/0")
 # A lost broker answer must not hang a service: the outbox sweep sends again.

@@ -1,15 +1,21 @@
-"""`/api/schema/` and `/api/docs/`: the API described, and the description shown without any script or CDN."""
+"""`/api/schema/` and `/api/docs/`: the API described, and the description shown without any script or CDN.
+
+Neither tells of a tenant, so both are open to anybody; each is made once a process, since making it takes a second.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.views import View
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer, StaticHTMLRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from hoopweb.api import extensions
 
@@ -17,19 +23,37 @@ from hoopweb.api import extensions
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-class Schema(SpectacularAPIView):
-    """The OpenAPI document. It tells of no tenant, so tools may read it without a key."""
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document as data. Callers must not change it."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # an untyped library
+    return made
+
+
+@cache
+def _document_json() -> bytes:
+    return json.dumps(document(), indent=2).encode()
+
+
+class _Open(APIView):
+    """A view for anybody, itself no part of the schema."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    schema = None
 
 
-class Docs(View):
-    http_method_names = ("get", "head", "options")
+class Schema(_Open):
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(_document_json(), content_type="application/vnd.oai.openapi+json")
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # an untyped library
-        return render(request, "api_docs.html", {"groups": _groups(schema), "schemas": _schemas(schema)})
+
+class Docs(_Open):
+    renderer_classes = (JSONRenderer, StaticHTMLRenderer)
+
+    def get(self, request: Request) -> HttpResponse:
+        shown = {"groups": _groups(document()), "schemas": _schemas(document())}
+        return render(request._request, "api_docs.html", shown)
 
 
 def _groups(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

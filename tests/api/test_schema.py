@@ -15,7 +15,7 @@ from schemathesis.core.result import Ok
 
 from gateway.identity.models import User
 from gateway.tenants.rights import Right
-from tests.api.asking import api_of
+from tests.api.asking import api_of, is_problem
 from tests.story import Story
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -119,3 +119,14 @@ def _send(case: Any, client: Client) -> Any:
         query_params=query,
         headers=headers,
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
+def test_the_open_pages_take_no_other_method(client: Client, path: str) -> None:
+    assert is_problem(client.post(path, {}, content_type="application/json"), 405, "api.method_not_allowed")
+
+
+@pytest.mark.django_db
+def test_a_browser_that_takes_html_alone_gets_the_pages(client: Client) -> None:
+    assert client.get("/api/docs/", headers={"accept": "text/html"}).status_code == 200
