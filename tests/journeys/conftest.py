@@ -16,6 +16,8 @@ from tests.journeys.product import Product, Tenant
 
 # Short, so that the test of a hold that runs out does not take ninety seconds; long enough for a person who is a test.
 HOLD_SECONDS = 12
+# How long an edge waits for a verdict: short, because tests wait for it while the control plane is away.
+CONTROL_SECONDS = 5
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,7 @@ def product() -> Iterator[Product]:
         "HOOPWEB_WEB_EDGE_PROCESSES": "2",
         "HOOPWEB_HOLD_SECONDS": str(HOLD_SECONDS),
         "HOOPWEB_INTERIM_SECONDS": "1",
+        "HOOPWEB_EDGE_CONTROL_SECONDS": str(CONTROL_SECONDS),
     }
     said: list[str] = []
     with running(settings, say=said.append) as stack:

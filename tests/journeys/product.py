@@ -11,8 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -79,10 +80,12 @@ class Tenant:
             config=Config(**options),
         )
 
-    def keys_for(self, conversation: str, *, generation: str = "") -> dict[str, str]:
-        """AWS keys alice's agent gets for one conversation."""
-        agent = self.items("agents/", key="HOOPWEB_DEVELOPER_API_KEY")[0]["id"]
-        connection = self.items("connections/", key="HOOPWEB_DEVELOPER_API_KEY")[0]["id"]
+    def keys_for(
+        self, conversation: str, *, generation: str = "", agent: str | None = None, connection: str | None = None
+    ) -> dict[str, str]:
+        """AWS keys alice's agent gets for one conversation, on the demo's connection unless another is named."""
+        agent = agent or self.items("agents/", key="HOOPWEB_DEVELOPER_API_KEY")[-1]["id"]
+        connection = connection or self.items("connections/", key="HOOPWEB_DEVELOPER_API_KEY")[-1]["id"]
         reply = self.rest(
             "POST",
             "keys/",
@@ -103,20 +106,29 @@ class Tenant:
         }
 
     def prompt(self, conversation: str, text: str, *, generation: str = "turn-1") -> str:
-        agent = self.items("agents/", key="HOOPWEB_DEVELOPER_API_KEY")[0]["id"]
+        agent = self.items("agents/", key="HOOPWEB_DEVELOPER_API_KEY")[-1]["id"]
         body = {"text": text, "conversation": conversation, "generation": generation, "agent": agent}
         reply = self.rest("POST", "prompts/", key="HOOPWEB_DEVELOPER_API_KEY", body=body)
         assert reply.status == 201, reply
         return str(reply.body["id"])
 
-    def publish(self, extra: str) -> None:
-        """Publish the tenant's policy as it stands with a few rules of a test's own behind it."""
+    def publish(self, extra: str) -> Reply:
+        """Publish the demo's policy as it was at first, with a few rules of a test's own behind it."""
         policy = self.items("policies/", key="HOOPWEB_ADMIN_API_KEY")[0]
         path = f"policies/{policy['id']}/revisions/"
         first = self.items(path, key="HOOPWEB_ADMIN_API_KEY")[-1]
         body = {"packs": first["packs"], "text": first["text"] + extra}
-        reply = self.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body=body)
-        assert reply.status == 201, reply
+        return self.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body=body)
+
+    @contextlib.contextmanager
+    def policy(self, extra: str) -> Iterator[None]:
+        """Rules that stand for one test, and are taken back after it."""
+        published = self.publish(extra)
+        assert published.status == 201, published
+        try:
+            yield
+        finally:
+            assert self.publish("").status == 201
 
 
 class Product:
@@ -163,7 +175,9 @@ class Product:
     def truth(self, service: str) -> Any:
         """A client straight to the stand-in."""
         session = boto3.Session("truth", "truth", region_name="us-east-1")
-        return session.client(service, endpoint_url=self.stack.plan.upstream_url)
+        # Named, so that the access log tells the tests' own look from what hoopweb sent.
+        config = Config(user_agent_appid="truth", s3={"addressing_style": "path"})
+        return session.client(service, endpoint_url=self.stack.plan.upstream_url, config=config)
 
     def upstream(self) -> list[dict[str, Any]]:
         """Every request that reached the stand-in, by its own access log."""
@@ -178,11 +192,59 @@ class Product:
             cursor: psycopg.Cursor[Any] = connection.execute(sql, values)
             return list(cursor.fetchall())
 
+    def execute(self, sql: str) -> None:
+        """Change something behind the product's back, as its database's superuser: only to break it."""
+        services = self.stack.plan.services
+        with services.postgres.connect(
+            postgres.SUPERUSER, services.passwords.superuser, postgres.DATABASE
+        ) as connection:
+            connection.execute(sql.encode())
+
     def kill(self, name: str) -> None:
-        """kill -9 every process of one line of the table, but not its guardian; the supervisor brings it back."""
+        """kill -9 every process of one line of the table; returns when the supervisor has seen it and begins anew."""
+        keeper = self.stack.supervisor.keeper(name)
+        before = keeper.restarts
+        self.send_signal(name, signal.SIGKILL)
+        self.wait(lambda: keeper.restarts > before, seconds=30, told=f"{name} was killed and nobody noticed")
+
+    def wait_back(self, *names: str, seconds: float = 40.0) -> None:
+        """Wait until these processes say again that they are ready."""
+        for name in names:
+            keeper = self.stack.supervisor.keeper(name)
+            self.wait(keeper.is_ready.is_set, seconds=seconds, told=f"{name} did not come back")
+
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to every process of one line of the table, but not to its guardian."""
         for pid in _below(self.stack.supervisor.keeper(name).guardian_pid):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
+
+    @contextlib.contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Let every process of one line hang, as on a machine that is out of reach; afterwards it goes on."""
+        self.send_signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send_signal(name, signal.SIGCONT)
+
+    def memory(self, name: str) -> int:
+        """Bytes of memory the processes of one line hold now."""
+        return self._status(name, "VmRSS")
+
+    def peak_memory(self, name: str) -> int:
+        """The most they have held since `forget_peaks`."""
+        return self._status(name, "VmHWM")
+
+    def forget_peaks(self, name: str) -> None:
+        for pid in _below(self.stack.supervisor.keeper(name).guardian_pid):
+            # The kernel's word for "begin anew with the peak" (proc(5), clear_refs).
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def _status(self, name: str, field: str) -> int:
+        pids = _below(self.stack.supervisor.keeper(name).guardian_pid)
+        texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+        return sum(int(text.partition(f"{field}:")[2].split()[0]) * 1024 for text in texts)
 
     def wait(self, what: Callable[[], Any], *, seconds: float, told: str) -> Any:
         """Wait until `what` answers something true; fails with `told`."""

@@ -1,0 +1,100 @@
+"""Policy on the running product: a published revision decides the next call, a broken one none; observe and clear."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from botocore.exceptions import ClientError
+
+from hoopweb.stack import seed
+from tests.journeys.product import Product, Tenant
+
+NO_QUEUES = """
+@id("journey.no-queues")
+@advice("Queues are closed today.")
+forbid (principal, action == Action::"sqs:ListQueues", resource);
+"""
+CLEAR = """
+@id("journey.clear")
+@clear("body")
+permit (principal, action == Action::"s3:GetObject", resource);
+"""
+BLOB = bytes(range(256)) * 80_000
+# The edge streams in chunks of this order; twenty megabytes would show.
+MOST_GROWTH = 12 * 1024 * 1024
+
+
+def test_a_published_revision_decides_the_next_call(product: Product, demo: Tenant) -> None:
+    sqs = demo.aws("sqs")
+    sqs.list_queues()
+    with demo.policy(NO_QUEUES):
+        with pytest.raises(ClientError) as refused:
+            sqs.list_queues()
+        assert "Queues are closed today." in refused.value.response["Error"]["Message"]
+        assert "journey.no-queues" not in str(refused.value)
+        (call,) = demo.items("requests/?service=sqs&effect=deny")[:1]
+        assert call["rule_ids"] == ["journey.no-queues"]
+    sqs.list_queues()
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ('@id("x") forbid (principal, action == Action::"sqs:MakeCoffee", resource);', "action"),
+        ("forbid (principal, action, resource)", "syntax"),
+        ("forbid (principal, action, resource);", "id"),
+        ('@id("x") @colour("red") permit (principal, action, resource);', "annotation"),
+    ],
+)
+def test_a_policy_that_does_not_compile_is_refused_with_its_faults(
+    product: Product, demo: Tenant, broken: str, why: str
+) -> None:
+    revisions = product.query("SELECT count(*) FROM policy_revision")
+    reply = demo.publish(broken)
+    assert (reply.status, reply.body["code"]) == (422, "policy.rejected")
+    assert why in str(reply.body["errors"])
+    assert product.query("SELECT count(*) FROM policy_revision") == revisions
+    # The one before still decides: reads pass, what destroys does not.
+    demo.aws("sqs").list_queues()
+    with pytest.raises(ClientError):
+        demo.aws("s3").delete_bucket(Bucket=seed.REPORTS)
+
+
+def test_a_cleared_body_streams_through_with_constant_memory(product: Product, demo: Tenant) -> None:
+    product.truth("s3").put_object(Bucket=seed.SCRATCH, Key="clear.bin", Body=BLOB)
+    s3 = demo.aws("s3")
+    with demo.policy(CLEAR):
+        assert s3.get_object(Bucket=seed.SCRATCH, Key="clear.bin")["Body"].read() == BLOB
+        product.forget_peaks("edge-1")
+        before = product.peak_memory("edge-1")
+        for _ in range(3):
+            into = io.BytesIO()
+            s3.download_fileobj(seed.SCRATCH, "clear.bin", into)
+            assert into.getvalue() == BLOB
+        assert product.peak_memory("edge-1") - before < MOST_GROWTH
+    with pytest.raises(ClientError) as withheld:
+        s3.get_object(Bucket=seed.SCRATCH, Key="clear.bin")
+    assert withheld.value.response["Error"]["Code"] == "ResponseWithheld"
+
+
+def test_an_observed_connection_forwards_and_says_what_would_have_been(product: Product, demo: Tenant) -> None:
+    body = {
+        "name": "observed",
+        "account_id": seed.ACCOUNT,
+        "role_arn": seed.ROLE_ARN,
+        "regions": [seed.REGION],
+        "observe_only": True,
+    }
+    made = demo.rest("POST", "connections/", key="HOOPWEB_ADMIN_API_KEY", body=body)
+    assert made.status == 201, made
+    path = f"connections/{made.body['id']}/test/"
+    assert demo.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body={}).body["state"] == "active"
+    product.truth("s3").create_bucket(Bucket="journey-observed")
+    keys = demo.keys_for("observed", connection=made.body["id"])
+    demo.aws("s3", keys=keys).delete_bucket(Bucket="journey-observed")
+    names = [bucket["Name"] for bucket in product.truth("s3").list_buckets()["Buckets"]]
+    assert "journey-observed" not in names
+    (call,) = demo.items("requests/?operation=DeleteBucket&effect=allow")
+    assert call["would_be"] == "deny"
+    assert call["connection_label"] == "observed"
