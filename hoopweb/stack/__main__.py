@@ -28,8 +28,9 @@ STORY = ("manage.py", "demo_story")
 
 def up(*, story: bool, stay: bool) -> int:
     """Run the stack. The exit status is the story's, or 0 for a stack that was told to stop."""
-    with running(os.environ, say=say) as stack:
-        _stop_on_signals(stack.stopping)
+    stopping = threading.Event()
+    _stop_on_signals(stopping)
+    with running(os.environ, say=say, stopping=stopping) as stack:
         if not stack.wait_until_up():
             return 0
         code = _tell_story(stack) if story else 0
@@ -44,8 +45,11 @@ def _stop_on_signals(stopping: threading.Event) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    # Under nohup a closed terminal is none of our business.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
 
 
 def _tell_story(stack: Stack) -> int:

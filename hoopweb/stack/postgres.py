@@ -92,15 +92,14 @@ class Postgres:
 
     def ensure_roles(self, passwords: Passwords) -> None:
         """Make the owner and app roles and the database as the secrets say, however often it runs."""
-        with self.connect(SUPERUSER, passwords.superuser, "postgres") as connection:
-            _ensure_role(connection, OWNER, passwords.owner)
-            _ensure_role(connection, APP, passwords.app)
-            # Tests and maintenance step down from owner to app; the other way is never granted.
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP), sql.Identifier(OWNER)))
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
-                connection.execute(_named("CREATE DATABASE {} OWNER {}", DATABASE, OWNER))
-            connection.execute(_named("REVOKE ALL ON DATABASE {} FROM PUBLIC", DATABASE))
-            connection.execute(_named("GRANT CONNECT ON DATABASE {} TO {}", DATABASE, APP))
+        try:
+            with self.connect(SUPERUSER, passwords.superuser, "postgres") as connection:
+                _ensure_roles(connection, passwords)
+        except psycopg.Error as error:
+            raise StackProblem(
+                f"PostgreSQL did not let us in: {error}",
+                remedy="If secrets/ was lost, bring it back or start anew with `make clean`: nothing else opens the data.",
+            ) from error
 
     def connect(self, role: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(
@@ -171,6 +170,17 @@ def _empty(folder: Path) -> None:
 
 def _named(statement: str, *names: str) -> sql.Composed:
     return sql.SQL(statement).format(*(sql.Identifier(name) for name in names))
+
+
+def _ensure_roles(connection: psycopg.Connection[tuple[object, ...]], passwords: Passwords) -> None:
+    _ensure_role(connection, OWNER, passwords.owner)
+    _ensure_role(connection, APP, passwords.app)
+    # Tests and maintenance step down from owner to app; the other way is never granted.
+    connection.execute(_named("GRANT {} TO {}", APP, OWNER))
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+        connection.execute(_named("CREATE DATABASE {} OWNER {}", DATABASE, OWNER))
+    connection.execute(_named("REVOKE ALL ON DATABASE {} FROM PUBLIC", DATABASE))
+    connection.execute(_named("GRANT CONNECT ON DATABASE {} TO {}", DATABASE, APP))
 
 
 def _ensure_role(connection: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:

@@ -29,10 +29,10 @@ def say(text: str) -> None:
 class Stack:
     """A started stack; `plan` has its addresses, `supervisor` its processes."""
 
-    def __init__(self, plan: Plan, supervisor: Supervisor) -> None:
+    def __init__(self, plan: Plan, supervisor: Supervisor, stopping: threading.Event) -> None:
         self.plan = plan
         self.supervisor = supervisor
-        self.stopping = threading.Event()
+        self.stopping = stopping
 
     def wait_until_up(self) -> bool:
         """Return whether all is ready; false when told to stop before. Raises StackProblem."""
@@ -40,9 +40,12 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(environment: Mapping[str, str], *, say: Say, processes: Table = table) -> Iterator[Stack]:
+def running(
+    environment: Mapping[str, str], *, say: Say, processes: Table = table, stopping: threading.Event | None = None
+) -> Iterator[Stack]:
     """Start a stack on the state and ports the environment names; on leaving, every process is gone.
 
+    `stopping` is set by whoever wants it to stop, at any time, a signal's handler for instance.
     Raises StackProblem: the state is in use, a port is taken.
     """
     state = planning.state_of(environment)
@@ -53,7 +56,7 @@ def running(environment: Mapping[str, str], *, say: Say, processes: Table = tabl
         supervisor = Supervisor(processes(plan), say=say, lock_descriptor=held.descriptor)
         supervisor.start_all()
         try:
-            yield Stack(plan, supervisor)
+            yield Stack(plan, supervisor, stopping or threading.Event())
         finally:
             supervisor.stop_all()
     finally:

@@ -74,7 +74,7 @@ class Keeper(threading.Thread):
         pause = SHORTEST_PAUSE_SECONDS
         while True:
             started = time.monotonic()
-            code = self._one_life(started)
+            code = self._one_life_or_why_not(started)
             if self._stopping.is_set() or (self.process.runs_once and code == 0):
                 return
             was_ready = self.is_ready.is_set()
@@ -86,6 +86,18 @@ class Keeper(threading.Thread):
             self._stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             self.restarts += 1
+
+    def _one_life_or_why_not(self, started: float) -> int | None:
+        """As `_one_life`; what goes wrong once the stack was up is said and tried again, a full disk for instance."""
+        try:
+            return self._one_life(started)
+        except (StackProblem, OSError) as problem:
+            if self._child:
+                self._child.stop_and_wait()
+            if not self._supervisor.is_up.is_set():
+                raise
+            self._supervisor.say(f"{self.name}: {problem}")
+            return None
 
     def _one_life(self, started: float) -> int | None:
         """Start it, see it ready, wait for its end. Returns the exit code, or None when it never got ready."""

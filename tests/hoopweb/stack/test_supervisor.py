@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -134,6 +135,33 @@ def test_a_killed_process_comes_back(state: Path) -> None:
         assert "postgres ready" in told[1]
         with _owner(state) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_lost_secrets_are_told_with_what_to_do(state: Path) -> None:
+    with _up(state) as launcher:
+        everyone = family(launcher.pid)
+    assert all_dead(everyone, within_seconds=10)
+    (state / "secrets" / "db-superuser-password").write_text("another")
+    again = _launch(state)
+    said, _ = again.communicate(timeout=40)
+    assert again.returncode == 1
+    assert "PostgreSQL did not let us in" in said
+    assert "make clean" in said
+
+
+def test_what_goes_wrong_later_is_said_and_tried_again(state: Path) -> None:
+    with _up(state) as launcher:
+        log = state / "log" / "stubborn.log"
+        log.unlink()
+        log.mkdir()
+        (state / "stubborn-is-up").unlink()
+        for pid in living("stubborn-is-up") - {pid for pid in living("stubborn-is-up") if _is_guardian(pid)}:
+            os.kill(pid, signal.SIGKILL)
+        assert launcher.stdout is not None
+        assert "stubborn ended" in next(launcher.stdout)
+        assert "Is a directory" in next(launcher.stdout)
+        log.rmdir()
+        assert any("stubborn ready" in line for line in itertools.islice(launcher.stdout, 6))
 
 
 def test_what_a_killed_guardian_leaves_is_cleared_and_replaced(state: Path) -> None:
