@@ -6,7 +6,6 @@ An edge is trusted to carry bytes for its tenants; it never says who a caller is
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import transaction
+from django.db.models import Q
 
 from audit.kinds import EventKind
 from audit.services import append
@@ -32,40 +32,68 @@ SKEW_SECONDS = 60
 SILENCE = timedelta(seconds=60)
 # A restarted edge ships the outcomes of its earlier life within moments; until then nothing is called lost.
 SETTLE_AFTER = timedelta(seconds=5)
+SETTLE_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeIdentity:
-    """An enrolled edge and the tenants it may bring admissions for."""
+    """An enrolled edge and what it may bring admissions for: (tenant, connection), None for all of a tenant's."""
 
     id: UUID
     public_key: bytes
-    tenants: frozenset[UUID]
+    scopes: frozenset[tuple[UUID, UUID | None]]
+    is_revoked: bool = False
+
+    @property
+    def tenants(self) -> frozenset[UUID]:
+        return frozenset(tenant_id for tenant_id, _ in self.scopes)
+
+    def serves(self, tenant_id: UUID, connection_id: UUID) -> bool:
+        """Say whether this edge may bring calls of this connection."""
+        return bool({(tenant_id, None), (tenant_id, connection_id)} & self.scopes)
+
+
+def identity_of(edge_id: UUID) -> EdgeIdentity | None:
+    """Return an enrolled edge as of now, revoked or not."""
+    with as_edge(edge_id):
+        edge = Edge.objects.filter(pk=edge_id).first()
+        if edge is None:
+            return None
+        scopes = frozenset(EdgeScope.objects.filter(edge_id=edge_id).values_list("tenant_id", "connection_id"))
+    return EdgeIdentity(
+        id=edge.pk, public_key=bytes(edge.public_key), scopes=scopes, is_revoked=edge.revoked_at is not None
+    )
 
 
 @lru_cache(maxsize=256)
 def _identity(edge_id: UUID, _second: int) -> EdgeIdentity | None:
-    with as_edge(edge_id):
-        edge = Edge.objects.filter(pk=edge_id, revoked_at=None).first()
-        if edge is None:
-            return None
-        tenants = frozenset(EdgeScope.objects.filter(edge_id=edge_id).values_list("tenant_id", flat=True))
-    return EdgeIdentity(id=edge.pk, public_key=bytes(edge.public_key), tenants=tenants)
+    return identity_of(edge_id)
 
 
 def authenticate(
-    *, edge_id: str, date: str, signature: str, method: str, path: str, body: bytes, now: datetime
+    *,
+    edge_id: str,
+    date: str,
+    signature: str,
+    method: str,
+    path: str,
+    body: bytes,
+    now: datetime,
+    also_revoked: bool = False,
 ) -> EdgeIdentity:
-    """Return the edge that signed this call; raises EdgeRefused without saying which check failed."""
+    """Return the edge that signed this call; raises EdgeRefused without saying which check failed.
+
+    `also_revoked` is for the one call that tells a revoked edge so.
+    """
     try:
         known = UUID(edge_id)
         age = now.timestamp() - int(date)
         raw = base64.b64decode(signature, validate=True)
-    except (ValueError, binascii.Error):
+    except (ValueError, OverflowError):
         raise EdgeRefused from None
     # Looked up at most once a second: a revoked edge is out within two.
     identity = _identity(known, int(time.monotonic()))
-    if identity is None or abs(age) > SKEW_SECONDS:
+    if identity is None or abs(age) > SKEW_SECONDS or (identity.is_revoked and not also_revoked):
         raise EdgeRefused
     digest = hashlib.sha256(body).hexdigest()
     try:
@@ -144,8 +172,11 @@ def fence_silent(*, now: datetime) -> int:
 
 def settle_fenced(*, now: datetime) -> int:
     """Settle what fenced boots left, once their journals had time to speak; returns how many boots."""
-    due = EdgeBoot.objects.filter(is_settled=False, fenced_at__lt=now - SETTLE_AFTER)
-    for boot in list(due):
+    # An admission may have been checked just before the fence and committed after it: settled boots are looked at
+    # again for a while, longer than any transaction lives.
+    is_due = Q(is_settled=False) | Q(fenced_at__gt=now - SETTLE_AGAIN)
+    due = list(EdgeBoot.objects.filter(is_due, fenced_at__lt=now - SETTLE_AFTER).order_by("fenced_at", "id"))
+    for boot in due:
         with as_edge(boot.edge_id):
             tenants = frozenset(EdgeScope.objects.filter(edge_id=boot.edge_id).values_list("tenant_id", flat=True))
         sending = None if boot.sending is None else frozenset(boot.sending)

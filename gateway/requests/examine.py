@@ -17,15 +17,11 @@ import rfc8785
 from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.recorded import mask_json
+from gateway.problems import Problem
+from gateway.requests import storable
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
-from gateway.requests.problems import (
-    KeyExpired,
-    PrincipalSuspended,
-    RangeOfMasked,
-    TokenMismatch,
-    UnknownKey,
-)
+from gateway.requests.problems import RangeOfMasked, TokenMismatch, UnknownKey
 from gateway.terms import Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.masking_paths import mask_plan
@@ -72,8 +68,12 @@ def wire_request(admission: Admission) -> WireRequest:
     return WireRequest(method=admission.method, target=admission.target, headers=admission.headers, body=admission.body)
 
 
-def verified(admission: Admission, request: WireRequest, claim: Claim, key: KeyFacts | None, now: datetime) -> KeyFacts:
+def verified(
+    admission: Admission, request: WireRequest, claim: Claim, key: KeyFacts | Problem | None, now: datetime
+) -> KeyFacts:
     """Return the key once its signature holds; every problem before this point names no tenant."""
+    if isinstance(key, Problem):
+        raise key
     if key is None:
         raise UnknownKey
     body_sha256 = None if admission.body_mode is BodyMode.PAYLOAD else hashlib.sha256(admission.body).hexdigest()
@@ -94,7 +94,7 @@ def examine(
     now: datetime,
 ) -> Examined:
     """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
-    check_standing(key, now)
+    key.check_standing(now)
     plain = without_presign(request)
     readings = parse(plain, claim.service, claim.region)
     candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
@@ -132,14 +132,6 @@ def examine(
     return examined
 
 
-def check_standing(key: KeyFacts, now: datetime) -> None:
-    """Raise the problem of a key that may not be used now: suspended, revoked or expired."""
-    if key.suspended:
-        raise PrincipalSuspended(f"Suspended: the {key.suspended}")
-    if key.is_revoked or now >= key.expires_at:
-        raise KeyExpired
-
-
 def _candidate(reading: Reading, key: KeyFacts, region: str) -> Candidate:
     """One reading in IAM's words; what policy sees and the record keeps holds no secret, modelled or found."""
     candidate = candidate_of(reading, account=key.connection.account_id, region=region)
@@ -155,7 +147,7 @@ def _strictest(candidates: tuple[Candidate, ...]) -> Candidate:
 def _check_range(examined: Examined) -> None:
     # Only where the answer would be masked: a cleared body may be read in any part.
     plan = plan_of(examined)
-    if plan.reads_range and not plan.is_clear and examined.decision.effect is Effect.ALLOW:
+    if plan.reads_range and not plan.is_clear and examined.decision.effect is not Effect.DENY:
         raise RangeOfMasked
 
 
@@ -187,15 +179,4 @@ def question_record(question: Question, candidates: tuple[Candidate, ...]) -> di
     """The whole question as JSON values, for the request's row and for simulation later."""
     record = asdict(replace(question, candidates=()))
     record["candidates"] = [asdict(candidate) for candidate in candidates]
-    return _json(record)  # type: ignore[no-any-return]  # a dict stays a dict
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    # Not JSON's business in PostgreSQL: jsonb refuses NUL, and a hostile name may hold one.
-    return str(value).replace("\x00", "\\u0000")
+    return storable.json_value(record)  # type: ignore[no-any-return]  # a dict stays a dict

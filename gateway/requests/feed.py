@@ -22,8 +22,7 @@ from gateway.problems import Problem
 from gateway.requests import refusals, settle
 from gateway.requests.asks import BODY_COLUMN, RESULT_COLUMN
 from gateway.requests.edges import EdgeIdentity, see_boot
-from gateway.requests.examine import check_standing
-from gateway.requests.keyring import keys_by_id
+from gateway.requests.keyring import out_of_standing
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, StoredBody
 from gateway.requests.problems import AlreadyEnded, ApprovalLapsed, ApprovalRefused, ApprovalSpent, RunFailed
 from gateway.sealing.services import unseal
@@ -85,23 +84,14 @@ def _end_holds(tenant_id: UUID, ended: Iterable[HoldEnd], mine: Collection[UUID]
 
 def _resolutions(tenant_id: UUID, held: Collection[UUID], now: datetime) -> list[Verdict]:
     rows = list(ProxiedRequest.objects.for_tenant(tenant_id).filter(pk__in=held).order_by("id"))
-    out = _out_of_standing(tenant_id, [row.key_id for row in rows if row.state == RequestState.HELD], now)
+    # The kill switch reaches a hold: keys of waiting calls that may not be used any more.
+    waiting = {row.key_id for row in rows if row.state == RequestState.HELD}
+    out = out_of_standing(tenant_id=tenant_id, key_ids=waiting, now=now)
     made = (
         _cut(tenant_id, row, out[row.key_id], now) if row.key_id in out else _resolution(tenant_id, row, now)
         for row in rows
     )
     return [verdict for verdict in made if verdict is not None]
-
-
-def _out_of_standing(tenant_id: UUID, key_ids: Collection[UUID], now: datetime) -> dict[UUID, Problem]:
-    """Keys of waiting calls that may not be used any more, each with the reason: the kill switch reaches a hold."""
-    out: dict[UUID, Problem] = {}
-    for key_id, key in keys_by_id(tenant_id=tenant_id, ids=set(key_ids)).items() if key_ids else ():
-        try:
-            check_standing(key, now)
-        except Problem as problem:
-            out[key_id] = problem
-    return out
 
 
 def _cut(tenant_id: UUID, row: ProxiedRequest, problem: Problem, now: datetime) -> Verdict | None:

@@ -14,6 +14,9 @@ from uuid import UUID
 from django.db import connection
 
 from gateway.connections.sts import BaseKeys, RoleTarget
+from gateway.problems import Problem
+from gateway.requests.problems import KeyExpired, PrincipalSuspended
+from gateway.sealing.envelope import SealBroken
 from gateway.sealing.services import unseal
 from gateway.terms import Principal, PrincipalKind, SessionCounters
 
@@ -98,17 +101,48 @@ class KeyFacts:
     def person_id(self) -> UUID | None:
         return self.principal.id if self.principal.kind is PrincipalKind.PERSON else None
 
+    @property
+    def session_name(self) -> tuple[UUID, UUID | None, str]:
+        """What makes two keys' calls one session's (see `audit.sessions`)."""
+        return self.connection.id, self.person_id, self.conversation or f"key:{self.id}"
 
-def keys_of(*, tenant_id: UUID, access_key_ids: Collection[str]) -> dict[str, KeyFacts]:
-    """Return the tenant's keys by access key id. Call inside the tenant's transaction."""
+    def check_standing(self, now: datetime) -> None:
+        """Raise the problem of a key that may not be used now: suspended, revoked or expired."""
+        problem = _standing(suspended=self.suspended, is_revoked=self.is_revoked, expires_at=self.expires_at, now=now)
+        if problem is not None:
+            raise problem
+
+
+def _standing(*, suspended: str, is_revoked: bool, expires_at: datetime, now: datetime) -> Problem | None:
+    if suspended:
+        return PrincipalSuspended(f"Suspended: the {suspended}")
+    return KeyExpired() if is_revoked or now >= expires_at else None
+
+
+def keys_of(*, tenant_id: UUID, access_key_ids: Collection[str]) -> dict[str, KeyFacts | Problem]:
+    """Return the tenant's keys by access key id, or why one cannot be used. Call inside the tenant's transaction."""
     rows = _rows(_QUERY + _BY_NAME, tenant_id, access_key_ids)
-    return {row["access_key_id"]: _facts(tenant_id, row) for row in rows}
+    return {row["access_key_id"]: _facts_or_problem(tenant_id, row) for row in rows}
 
 
-def keys_by_id(*, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, KeyFacts]:
-    """Return the tenant's keys by their own id: how those stand now whose calls wait. As `keys_of` otherwise."""
-    rows = _rows(_QUERY + _BY_ID, tenant_id, ids)
-    return {row["id"]: _facts(tenant_id, row) for row in rows}
+def out_of_standing(*, tenant_id: UUID, key_ids: Collection[UUID], now: datetime) -> dict[UUID, Problem]:
+    """Return by its own id each key that may not be used any more, with the reason. Opens no secret."""
+    found: dict[UUID, Problem] = {}
+    for row in _rows(_QUERY + _BY_ID, tenant_id, key_ids) if key_ids else ():
+        problem = _standing(
+            suspended=_suspended(row), is_revoked=row["revoked_at"] is not None, expires_at=row["expires_at"], now=now
+        )
+        if problem is not None:
+            found[row["id"]] = problem
+    return found
+
+
+def _facts_or_problem(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts | Problem:
+    try:
+        return _facts(tenant_id, row)
+    except SealBroken as problem:
+        # One row that does not open is its own caller's trouble, never that of the others in the batch.
+        return problem
 
 
 def _rows(query: str, tenant_id: UUID, named: Collection[str] | Collection[UUID]) -> list[dict[str, Any]]:

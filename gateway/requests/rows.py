@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from audit.kinds import EventKind
 from audit.services import NewEvent
 from gateway.problems import Problem
+from gateway.requests import storable
 from gateway.requests.entries import Refused
 from gateway.requests.examine import Examined, question_record
 from gateway.requests.intent import link_of
@@ -38,9 +39,12 @@ def fingerprint(admission: Admission) -> str:
     return digest.hexdigest()
 
 
-def _base(admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUID, boot_id: UUID) -> ProxiedRequest:
+def _base(
+    admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
+) -> ProxiedRequest:
     link = link_of(key)
     invocation = {name.lower(): value for name, value in admission.headers}.get("amz-sdk-invocation-id", "")
+    text = storable.text
     return ProxiedRequest(
         id=admission.id,
         tenant_id=key.tenant_id,
@@ -57,12 +61,13 @@ def _base(admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUI
         connection_label=key.connection.label,
         edge_id=edge_id,
         boot_id=boot_id,
-        source=admission.source[:64],
-        method=admission.method[:10],
+        source=text(admission.source, 64),
+        method=text(admission.method, 10),
         dialect=dialect_of(admission).name,
         fingerprint=fingerprint(admission),
-        invocation_id=invocation[:80],
-        received_at=datetime.fromtimestamp(admission.received_at, tz=UTC),
+        invocation_id=text(invocation, 80),
+        received_at=storable.moment(admission.received_at, now=now),
+        decided_at=now,
     )
 
 
@@ -70,19 +75,19 @@ def understood(
     examined: Examined, *, state: RequestState, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
 ) -> ProxiedRequest:
     """The row of a call that was understood and decided."""
-    row = _base(examined.admission, examined.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id)
-    primary, decision = examined.primary, examined.decision
+    row = _base(examined.admission, examined.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+    primary, decision, text = examined.primary, examined.decision, storable.text
     record = question_record(examined.question, examined.candidates)
-    row.service, row.operation = primary.operation.service, primary.operation.name
-    row.region, row.access = examined.question.region, primary.access.value
-    row.actions = [action.name for action in primary.actions]
-    row.resources = [resource.arn for resource in primary.resources]
+    row.service, row.operation = text(primary.operation.service, 80), text(primary.operation.name, 120)
+    row.region, row.access = text(examined.question.region, 40), primary.access.value
+    row.actions = [text(action.name, 160) for action in primary.actions]
+    row.resources = [text(resource.arn) for resource in primary.resources]
     row.question = record
     row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
     row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""
     row.rule_ids, row.revision = list(decision.rule_ids), decision.revision
-    row.advice, row.reason = decision.advice, decision.reason
-    row.state, row.decided_at = state, now
+    row.advice, row.reason = decision.advice, text(decision.reason)
+    row.state = state
     return row
 
 
@@ -98,9 +103,9 @@ def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, n
             now=now,
         )
     else:
-        row = _base(entry.admission, entry.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id)
-        row.service, row.region, row.state = entry.signing_name, entry.region, RequestState.REFUSED
-        row.effect, row.decided_at, row.reason = Effect.DENY.value, now, entry.problem.message
+        row = _base(entry.admission, entry.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+        row.service, row.region = storable.text(entry.signing_name, 80), storable.text(entry.region, 40)
+        row.effect, row.state, row.reason = Effect.DENY.value, RequestState.REFUSED, storable.text(entry.problem.message)
     row.refusal_code, row.ended_at = entry.problem.code, now
     return row
 

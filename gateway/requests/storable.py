@@ -1,0 +1,54 @@
+"""Values from outside made fit for PostgreSQL and the ledger, so that no caller's bytes can fail a transaction.
+
+Pure. What is secret in a value is replaced elsewhere; this changes only what could not be stored as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+# PostgreSQL's text and jsonb hold neither; canonical JSON refuses lone surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Past this JSON readers differ, and RFC 8785 refuses.
+LARGEST_INTEGER = 2**53 - 1
+# An edge's clock may be off, and a stolen edge may say anything.
+WIDEST_CLOCK_DIFFERENCE = timedelta(days=1)
+
+
+def text(value: str, longest: int | None = None) -> str:
+    """The text with what cannot be stored spelled out (`\\u0000`), and cut at the column's length."""
+    spelled = _UNSTORABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
+    return spelled[:longest]
+
+
+def json_value(value: Any) -> Any:
+    """A JSON value that jsonb can hold: names as text, no NUL, lone surrogate, NaN or infinity."""
+    match value:
+        case dict():
+            return {text(str(key)): json_value(item) for key, item in value.items()}
+        case list() | tuple():
+            return [json_value(item) for item in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return text(str(value))
+
+
+def number(value: int, largest: int = LARGEST_INTEGER) -> int:
+    """A count between nothing and what its column holds."""
+    return min(max(value, 0), largest)
+
+
+def moment(seconds: float | None, *, now: datetime) -> datetime:
+    """An edge's epoch seconds as a time, or `now` where they are no time near it."""
+    if seconds is None or not math.isfinite(seconds) or abs(seconds - now.timestamp()) > _WIDEST_SECONDS:
+        return now
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+_WIDEST_SECONDS = WIDEST_CLOCK_DIFFERENCE.total_seconds()
