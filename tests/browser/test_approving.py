@@ -29,7 +29,8 @@ PASSWORD = "correct horse battery"
 PICTURES = os.environ.get("HOOPWEB_PICTURES", "")
 
 
-@pytest.fixture(scope="session")
+# Of this module alone: until it is closed its event loop runs in this thread, and no other test could run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # Playwright's own event loop runs in this thread; Django would take our queries for async ones.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
