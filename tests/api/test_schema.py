@@ -59,7 +59,7 @@ def known_ids(story: Story) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(80, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [7, pytest.param(80, marks=pytest.mark.long)])
 def test_generated_traffic_never_meets_a_failure_of_ours(
     story: Story, alice: User, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
