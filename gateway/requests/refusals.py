@@ -48,6 +48,8 @@ _AS_EXCEPTION = {
     "SignatureDoesNotMatch": "InvalidSignatureException",
     "InvalidClientTokenId": "UnrecognizedClientException",
     "ExpiredToken": "ExpiredTokenException",
+    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+    "IncompleteSignature": "IncompleteSignatureException",
 }
 _IN_EC2 = {"AccessDenied": "UnauthorizedOperation"}
 _IN_S3 = {"InvalidClientTokenId": "InvalidAccessKeyId"}
