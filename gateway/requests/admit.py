@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
-from approvals.selectors import has_granted
 from audit.refusals import count
 from gateway.connections.sessions import role_session
 from gateway.connections.sts import RoleSession
@@ -23,17 +22,18 @@ from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import current
 from gateway.problems import Problem
 from gateway.requests import refusals
-from gateway.requests.asks import approvable_body, call_session, session_ask
+from gateway.requests.asks import approvable_body, call_session, is_for_worker, is_grant_there, session_ask
+from gateway.requests.counters import CountedBefore
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Asked, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
-from gateway.requests.problems import UnknownKey
+from gateway.requests.problems import IdReused, NotExamined, UnknownKey
 from gateway.requests.resend import verdict_of_known
 from gateway.requests.write import Written, write_down
 from gateway.tenants.scope import in_tenant
 from gateway.terms import Effect
-from gateway.wire.contract import Admission, BodyMode, Refusal, Verdict
+from gateway.wire.contract import Admission, Refusal, Verdict
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, claim_of
 
@@ -71,6 +71,12 @@ def admit(*, edge: EdgeIdentity, boot_id: UUID, items: Sequence[Admission], now:
     return [verdicts[item.id] for item in items]
 
 
+def _unforeseen(admission: Admission) -> Problem:
+    """The outer edge of one item: what nobody foresaw in it is its own refusal, never its neighbours'."""
+    log.exception("admission %s could not be examined", admission.id)
+    return NotExamined()
+
+
 def _arrive(admission: Admission, edge: EdgeIdentity) -> Arrival | Untrusted:
     try:
         request = wire_request(admission)
@@ -81,6 +87,8 @@ def _arrive(admission: Admission, edge: EdgeIdentity) -> Arrival | Untrusted:
             raise UnknownKey
     except Problem as problem:
         return Untrusted(admission=admission, problem=problem)
+    except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
+        return Untrusted(admission=admission, problem=_unforeseen(admission))
     return Arrival(admission=admission, request=request, claim=claim, name=name)
 
 
@@ -92,13 +100,23 @@ def _admit_for_tenant(
         revision = _revision(tenant_id)
     entries: list[Entry] = []
     untrusted: list[Untrusted] = []
+    before = CountedBefore()
     for arrival in arrivals:
-        entry = _enter(arrival, keys.get(arrival.claim.access_key_id), revision, now)
+        key = _served(keys.get(arrival.claim.access_key_id), edge)
+        entry = _enter(arrival, before.added_to(key), revision, now)
         if isinstance(entry, Untrusted):
             untrusted.append(entry)
         else:
+            before.count(entry)
             entries.append(entry)
     return _write(tenant_id, entries, edge=edge, boot_id=boot_id, now=now), untrusted
+
+
+def _served(key: KeyFacts | Problem | None, edge: EdgeIdentity) -> KeyFacts | Problem | None:
+    """A connection outside the edge's scope is answered like a key that never was, too."""
+    if isinstance(key, KeyFacts) and not edge.serves(key.tenant_id, key.connection.id):
+        return None
+    return key
 
 
 def _revision(tenant_id: UUID) -> CompiledRevision | Problem:
@@ -110,20 +128,20 @@ def _revision(tenant_id: UUID) -> CompiledRevision | Problem:
 
 
 def _enter(
-    arrival: Arrival, key: KeyFacts | None, revision: CompiledRevision | Problem, now: datetime
+    arrival: Arrival, key: KeyFacts | Problem | None, revision: CompiledRevision | Problem, now: datetime
 ) -> Entry | Untrusted:
     try:
         facts = verified(arrival.admission, arrival.request, arrival.claim, key, now)
     except Problem as problem:
         return Untrusted(admission=arrival.admission, problem=problem)
+    except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
+        return Untrusted(admission=arrival.admission, problem=_unforeseen(arrival.admission))
     try:
         return _decided(arrival, facts, revision, now)
     except Problem as problem:
         return _refused(arrival, facts, problem)
-    except Exception:
-        # The outer edge of one item: what nobody foresaw in it is its own refusal, never its neighbours'.
-        log.exception("admission %s could not be examined", arrival.admission.id)
-        return _refused(arrival, facts, Problem("The gateway could not examine this call"))
+    except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
+        return _refused(arrival, facts, _unforeseen(arrival.admission))
 
 
 def _refused(arrival: Arrival, key: KeyFacts, problem: Problem, examined: Examined | None = None) -> Refused:
@@ -151,17 +169,17 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
                 return Allowed(examined=examined, session=role_session(session_ask(examined), now))
             case Effect.ASK:
                 approvable_body(examined)
-                return Asked(examined=examined, session=_session_if_granted(examined, now))
+                return Asked(examined=examined, digest=examined.digest, session=_session_if_granted(examined, now))
     except Problem as problem:
         return _refused(arrival, key, problem, examined)
 
 
 def _session_if_granted(examined: Examined, now: datetime) -> RoleSession | None:
-    """A payload cannot be stored for a worker: once approved, it is forwarded, so its session is fetched here."""
-    if examined.admission.body_mode is not BodyMode.PAYLOAD:
+    """What no worker can run is forwarded once it is approved, so its session is fetched here."""
+    if is_for_worker(examined):
         return None
     with in_tenant(examined.key.tenant_id):
-        is_granted = has_granted(tenant_id=examined.key.tenant_id, digest=examined.digest, now=now)
+        is_granted = is_grant_there(examined, now=now)
     return call_session(examined) if is_granted else None
 
 
@@ -172,18 +190,30 @@ def _write(
         return {}
     try:
         return _write_once(tenant_id, entries, edge=edge, boot_id=boot_id, now=now)
-    except IntegrityError:
-        # A resent batch: some of its ids are known. Those get the answer they had, the rest are written.
-        fresh, verdicts = [], {}
+    except (IntegrityError, DataError):
+        # A resent batch, or an item the database cannot take: each on its own, so that none fails for another.
+        verdicts: dict[UUID, Verdict] = {}
         for entry in entries:
-            verdict = verdict_of_known(tenant_id, entry, edge_id=edge.id, now=now)
-            if verdict is None:
-                fresh.append(entry)
-            else:
-                verdicts[verdict.id] = verdict
-        if not verdicts:
-            raise
-        return verdicts | (_write_once(tenant_id, fresh, edge=edge, boot_id=boot_id, now=now) if fresh else {})
+            verdicts |= _write_alone(tenant_id, entry, edge=edge, boot_id=boot_id, now=now)
+        return verdicts
+
+
+def _write_alone(
+    tenant_id: UUID, entry: Entry, *, edge: EdgeIdentity, boot_id: UUID, now: datetime
+) -> dict[UUID, Verdict]:
+    """One item: the answer it had where its id is known, else written; refused where it cannot be."""
+    admission = entry.admission
+    known = verdict_of_known(tenant_id, entry, edge_id=edge.id, now=now)
+    if known is not None:
+        return {admission.id: known}
+    try:
+        return _write_once(tenant_id, [entry], edge=edge, boot_id=boot_id, now=now)
+    except IntegrityError:
+        # The same item came by another post a moment earlier, or the id is another tenant's.
+        known = verdict_of_known(tenant_id, entry, edge_id=edge.id, now=now)
+        return {admission.id: known or refusals.refuse(IdReused(), admission=admission)}
+    except DataError:
+        return {admission.id: refusals.refuse(_unforeseen(admission), admission=admission)}
 
 
 def _write_once(

@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
 from django.utils import timezone
+from rest_framework.exceptions import APIException
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +27,7 @@ from gateway.requests.edges import EdgeIdentity
 from gateway.requests.feed import feed
 from gateway.requests.problems import MalformedMessage
 from gateway.wire.contract import (
+    LARGEST_BATCH_ITEMS,
     AdmissionBatch,
     BootAnswer,
     BootRequest,
@@ -47,6 +51,18 @@ class StoreUnavailable(Problem):
     remedy = "Send the same batch again; ids make it safe."
 
 
+class MessageTooLarge(Problem):
+    code = "edge.too_large"
+    status = 413
+    title = "The message is larger than any batch may be"
+
+
+class NotThisWay(Problem):
+    code = "edge.method"
+    status = 405
+    title = "The edge's API takes POST only"
+
+
 class MessageRenderer(BaseRenderer):
     media_type = MEDIA_TYPE
     format = "msgpack"
@@ -57,13 +73,27 @@ class MessageRenderer(BaseRenderer):
         return msgspec.msgpack.encode(data)
 
 
+class OneMediaType(BaseContentNegotiation):
+    """There is one renderer and nothing to choose."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0] if parsers else None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], MEDIA_TYPE
+
+
 class EdgeView(APIView):
     """Base of the edge's endpoints: verified signature, strict message, problems as `{code, message}`."""
 
     authentication_classes = ()
     permission_classes = ()
     renderer_classes = (MessageRenderer,)
+    # An edge names no type it accepts, and whatever a stranger names, he gets this one.
+    content_negotiation_class = OneMediaType
     message: type[Message]
+    # Only the feed tells a revoked edge that it is.
+    also_revoked = False
 
     def post(self, request: Request) -> Response:
         body = body_of(request)
@@ -76,6 +106,7 @@ class EdgeView(APIView):
             path=request.path,
             body=body,
             now=now,
+            also_revoked=self.also_revoked,
         )
         return Response(self.answer(edge, decoded(body, self.message), now))
 
@@ -88,6 +119,10 @@ class EdgeView(APIView):
             # Fail closed and retryable: nothing is forwarded that is not recorded.
             log.error("the database refused a batch: %s", type(exc).__name__)
             exc = StoreUnavailable()
+        if isinstance(exc, RequestDataTooBig):
+            exc = MessageTooLarge()
+        if isinstance(exc, APIException):
+            exc = NotThisWay(str(exc.detail))
         if isinstance(exc, Problem):
             answer = Response({"code": exc.code, "message": exc.message}, status=exc.status)
             answer.exception = True
@@ -136,6 +171,8 @@ class AdmissionsView(EdgeView):
 
     def answer(self, edge: EdgeIdentity, message: AdmissionBatch, now: Any) -> VerdictBatch:
         edges.check_boot(edge=edge, boot_id=message.boot, now=now)
+        if len(message.items) > LARGEST_BATCH_ITEMS or len({item.id for item in message.items}) < len(message.items):
+            raise MalformedMessage("A batch has at most 64 admissions, each with an id of its own")
         return VerdictBatch(items=tuple(admit(edge=edge, boot_id=message.boot, items=message.items, now=now)))
 
 
@@ -149,6 +186,7 @@ class OutcomesView(EdgeView):
 
 class FeedView(EdgeView):
     message = FeedRequest
+    also_revoked = True
 
     def answer(self, edge: EdgeIdentity, message: FeedRequest, now: Any) -> Message:
         return feed(edge=edge, asked=message, now=now)

@@ -13,32 +13,38 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from approvals.models import ApprovalRequest
-from approvals.services import ApprovalDetails, open_or_join, take_granted
+from approvals.models import ApprovalRequest, ApprovalState
+from approvals.selectors import has_granted
+from approvals.services import ApprovalDetails, open_or_join, set_client_waiting, take_granted
 from audit.services import NewEvent
 from gateway.connections.session_policies import for_call
 from gateway.connections.sessions import SessionAsk, one_call_session
 from gateway.connections.sts import RoleSession, source_identity
 from gateway.requests import refusals, verdicts
 from gateway.requests.entries import Asked
-from gateway.requests.examine import Examined
+from gateway.requests.examine import Examined, plan_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
 from gateway.requests.problems import NotApprovable
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.models import OutboxKind
 from gateway.tenants.outbox import enqueue
-from gateway.wire.contract import LARGEST_SHARED_BODY, Answer, BodyMode, Hold, Verdict, VerdictKind
+from gateway.terms import RunWhen
+from gateway.wire.contract import LARGEST_SHARED_BODY, Admission, Answer, BodyForm, BodyMode, Hold, Verdict, VerdictKind
 
 BODY_COLUMN = "requests_storedbody.sealed"
 RESULT_COLUMN = "requests_approvedrun.sealed_result"
 # How long the result of a call whose client had gone can be collected, once.
 RESULT_KEPT = timedelta(hours=24)
+# What a request's row says that brought another's kept result.
+COLLECTED = "approval.collected"
+ENDED_RUNS = (RunState.COMPLETED, RunState.FAILED)
 
 
 class Place(StrEnum):
     """Where an asked call stands once it is written down."""
 
     WAITS = "waits"
+    JOINS = "joins"
     RUNS = "runs"
     FORWARDED = "forwarded"
     COLLECTED = "collected"
@@ -77,34 +83,65 @@ def call_session(examined: Examined) -> RoleSession:
     return one_call_session(session_ask(examined), policy)
 
 
-def _is_small(examined: Examined) -> bool:
-    is_parameters = examined.admission.body_mode is not BodyMode.PAYLOAD
-    return is_parameters and len(examined.admission.body) <= LARGEST_SHARED_BODY
+def is_for_worker(examined: Examined) -> bool:
+    """Whether a worker can run the call once it is granted: its body can be kept, and its answer is no stream.
+
+    Any other grant lets the identical call through the edge, once.
+    """
+    admission, plan = examined.admission, plan_of(examined)
+    is_kept = admission.body_mode is not BodyMode.PAYLOAD and len(admission.body) <= LARGEST_SHARED_BODY
+    return admission.can_hold and is_kept and plan.body is not BodyForm.EVENT_STREAM and not plan.is_clear
+
+
+def is_grant_there(examined: Examined, *, now: datetime) -> bool:
+    """Whether a grant seems to be there for this call, or was spent by this very request before. Only taking it tells."""
+    tenant_id, digest = examined.key.tenant_id, examined.digest
+    mine = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest, state=ApprovalState.USED)
+    return (
+        has_granted(tenant_id=tenant_id, digest=digest, now=now)
+        or mine.filter(used_by_request=examined.admission.id).exists()
+    )
 
 
 def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEvent]) -> Placed:
     """Decide where an asked call stands, and set its row's state; events go to `later`, for the caller to append."""
     examined, tenant_id = entry.examined, row.tenant_id
-    collected = _collect(tenant_id, examined.digest, row, now)
-    if collected is not None:
-        return collected
-    if _is_small(examined) or entry.session is not None:
-        granted = take_granted(tenant_id=tenant_id, digest=examined.digest, request_id=row.pk, now=now, later=later)
-        if granted is not None:
-            return _granted(entry, row, granted)
+    found = _collect(tenant_id, entry.digest, row, now) or _take(entry, row, now, later)
+    if found is not None:
+        return found
     approval = open_or_join(
         tenant_id=tenant_id,
-        digest=examined.digest,
+        digest=entry.digest,
         asks=examined.decision.asks,
         details=_details(examined, row),
         now=now,
         later=later,
     )
+    # The grant may have come between looking for it and joining: then nobody else will wake this call.
+    if approval.state == ApprovalState.GRANTED:
+        found = _take(entry, row, now, later)
+        if found is not None:
+            return found
     row.approval_id = approval.pk
-    if _is_small(examined):
+    if is_for_worker(examined):
         return Placed(place=Place.WAITS, approval_id=approval.pk)
     row.state, row.ended_at, row.error = RequestState.NOT_SENT, now, "approval.pending"
     return Placed(place=Place.TOLD_TO_RETURN, approval_id=approval.pk)
+
+
+def _take(entry: Asked, row: ProxiedRequest, now: datetime, later: list[NewEvent]) -> Placed | None:
+    """Spend a grant that answers all that policy asks now, where this call can be let through by it."""
+    if not is_for_worker(entry.examined) and entry.session is None:
+        return None
+    granted = take_granted(
+        tenant_id=row.tenant_id,
+        digest=entry.digest,
+        request_id=row.pk,
+        now=now,
+        asks=entry.examined.decision.asks,
+        later=later,
+    )
+    return _granted(entry, row, granted) if granted is not None else None
 
 
 def _granted(entry: Asked, row: ProxiedRequest, approval: ApprovalRequest) -> Placed:
@@ -116,28 +153,42 @@ def _granted(entry: Asked, row: ProxiedRequest, approval: ApprovalRequest) -> Pl
 
 
 def _collect(tenant_id: UUID, digest: str, row: ProxiedRequest, now: datetime) -> Placed | None:
-    """The kept result of the identical call whose client had gone, for one collection."""
-    approvals = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest).values("id")
-    runs = ApprovedRun.objects.for_tenant(tenant_id).filter(
-        approval_id__in=approvals,
-        state__in=(RunState.COMPLETED, RunState.FAILED),
-        collected_at=None,
-        result_until__gt=now,
-    )
-    run = runs.select_for_update().order_by("ended_at").first()
-    if run is None or run.sealed_result is None:
+    """The run of the identical call whose client had gone: its kept result, once, or a place to wait for it."""
+    used = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest, state=ApprovalState.USED)
+    runs = ApprovedRun.objects.for_tenant(tenant_id).filter(collected_at=None)
+    kept = runs.filter(approval_id__in=used.values("id"), state__in=ENDED_RUNS, result_until__gt=now)
+    run = kept.select_for_update(no_key=True).order_by("ended_at").first()
+    if run is None:
+        gone = used.filter(client_is_waiting=False).values("id")
+        under_way = runs.filter(approval_id__in=gone, state__in=(RunState.QUEUED, RunState.RUNNING)).first()
+        return _join_run(under_way, row) if under_way is not None else None
+    answer = collect(run, by=row.pk, now=now)
+    if answer is None:
         return None
-    sealed = unseal(tenant_id=tenant_id, column=RESULT_COLUMN, sealed=run.sealed_result)
-    run.collected_at, run.collected_by_request, run.sealed_result = now, row.pk, None
-    run.save(update_fields=("collected_at", "collected_by_request", "sealed_result"))
-    row.state, row.approval_id, row.ended_at, row.error = (
-        RequestState.COMPLETED,
-        run.approval_id,
-        now,
-        "approval.collected",
-    )
-    answer = msgspec.msgpack.decode(sealed, type=Answer)
+    row.state, row.ended_at, row.error = RequestState.COMPLETED, now, COLLECTED
+    row.approval_id = run.approval_id
     return Placed(place=Place.COLLECTED, approval_id=run.approval_id, collected=answer)
+
+
+def _join_run(run: ApprovedRun, row: ProxiedRequest) -> Placed:
+    """It runs at this moment: the client that came back waits for that run's result."""
+    row.approval_id = run.approval_id
+    set_client_waiting(tenant_id=row.tenant_id, approval_id=run.approval_id, is_waiting=True)
+    return Placed(place=Place.JOINS, approval_id=run.approval_id)
+
+
+def collect(run: ApprovedRun, *, by: UUID, now: datetime) -> Answer | None:
+    """Give a kept result to one request; the same request may ask again, since the answer to it may be lost.
+
+    Returns None where another has it or it was erased. The caller holds the run's row.
+    """
+    if run.sealed_result is None or (run.collected_at is not None and run.collected_by_request != by):
+        return None
+    if run.collected_at is None:
+        run.collected_at, run.collected_by_request = now, by
+        run.save(update_fields=("collected_at", "collected_by_request"))
+    plain = unseal(tenant_id=run.tenant_id, column=RESULT_COLUMN, sealed=run.sealed_result)
+    return msgspec.msgpack.decode(plain, type=Answer)
 
 
 def _details(examined: Examined, row: ProxiedRequest) -> ApprovalDetails:
@@ -158,7 +209,9 @@ def _details(examined: Examined, row: ProxiedRequest) -> ApprovalDetails:
         resources=list(row.resources),
         parameters=dict(row.parameters),
         revision=row.revision,
-        client_is_waiting=_is_small(examined),
+        # All of them must say so: one that waits for the client to return is the stricter.
+        runs_at_once=all(ask.run is RunWhen.APPROVAL for ask in examined.decision.asks),
+        client_is_waiting=is_for_worker(examined),
     )
 
 
@@ -171,6 +224,15 @@ def keep(placed: Placed, entry: Asked, row: ProxiedRequest, *, now: datetime) ->
     StoredBody.objects.create(tenant_id=row.tenant_id, request_id=row.pk, sealed=sealed, stored_at=now)
     if placed.place is Place.RUNS:
         queue_run(tenant_id=row.tenant_id, approval_id=placed.approval_id, request_id=row.pk, now=now)
+
+
+def stored_admission(tenant_id: UUID, request_id: UUID) -> Admission | None:
+    """The exact request kept for a held call, or None once it was erased."""
+    body = StoredBody.objects.for_tenant(tenant_id).filter(request_id=request_id).first()
+    if body is None:
+        return None
+    plain = unseal(tenant_id=tenant_id, column=BODY_COLUMN, sealed=body.sealed)
+    return msgspec.msgpack.decode(plain, type=Admission)
 
 
 def queue_run(*, tenant_id: UUID, approval_id: UUID, request_id: UUID, now: datetime) -> ApprovedRun:

@@ -38,13 +38,22 @@ class Allowed:
     examined: Examined
     session: RoleSession
 
+    @property
+    def admission(self) -> Admission:
+        return self.examined.admission
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A call people must approve. `session` is set for a payload whose approval seemed granted already."""
+    """A call people must approve. `session` is set where no worker can run it and its grant seems to be there."""
 
     examined: Examined
+    digest: str
     session: RoleSession | None = None
+
+    @property
+    def admission(self) -> Admission:
+        return self.examined.admission
 
 
 Entry = Allowed | Asked | Refused

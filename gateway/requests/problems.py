@@ -59,6 +59,13 @@ class IdReused(Problem):
     aws_code = "InternalFailure"
 
 
+class NotExamined(Problem):
+    code = "requests.not_examined"
+    status = 500
+    title = "The gateway could not examine this call, so it was not forwarded"
+    remedy = "Tell your administrator the request id; the log of the control plane has the cause."
+
+
 class AlreadyEnded(Problem):
     code = "requests.already_ended"
     status = 409

@@ -7,27 +7,24 @@ from uuid import UUID
 
 from django.conf import settings
 
+from audit.services import append_all
 from gateway.problems import Problem
-from gateway.requests import asks, refusals, rows, verdicts
-from gateway.requests.entries import Allowed, Entry, Refused
-from gateway.requests.models import ProxiedRequest, RequestState
+from gateway.requests import asks, refusals, rows, settle, verdicts
+from gateway.requests.entries import Allowed, Asked, Entry, Refused
+from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState
 from gateway.requests.problems import AlreadyEnded, IdReused, RefusedByPolicy
 from gateway.requests.settle import SALT_COLUMN
 from gateway.sealing.services import unseal
 from gateway.tenants.scope import in_tenant
-from gateway.wire.contract import Admission, Verdict
-
-
-def _admission(entry: Entry) -> Admission:
-    return entry.admission if isinstance(entry, Refused) else entry.examined.admission
+from gateway.wire.contract import Answer, Verdict, VerdictKind
 
 
 def verdict_of_known(tenant_id: UUID, entry: Entry, *, edge_id: UUID, now: datetime) -> Verdict | None:
     """Return the answer of an admission already recorded, or None where its id is new.
 
-    What was recorded decides: a policy published since then changes nothing for a call that was answered.
+    What was recorded decides; only a permission is not given again where it would be refused by now.
     """
-    admission = _admission(entry)
+    admission = entry.admission
     with in_tenant(tenant_id):
         row = ProxiedRequest.objects.for_tenant(tenant_id).filter(pk=admission.id).first()
         if row is None:
@@ -37,13 +34,42 @@ def verdict_of_known(tenant_id: UUID, entry: Entry, *, edge_id: UUID, now: datet
         return _again(row, entry, now)
 
 
+def _collected(row: ProxiedRequest, now: datetime) -> Answer | None:
+    if row.approval_id is None:
+        return None
+    runs = ApprovedRun.objects.for_tenant(row.tenant_id).filter(approval_id=row.approval_id)
+    run = runs.select_for_update(no_key=True).first()
+    return asks.collect(run, by=row.pk, now=now) if run is not None else None
+
+
+def _permission(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
+    """The permission given before, signed anew, where it would be given now: by policy, or by the grant it spent."""
+    is_still = isinstance(entry, Allowed) or (isinstance(entry, Asked) and row.approval_id is not None)
+    if isinstance(entry, Refused) or not is_still or entry.session is None:
+        return _withdrawn(row, entry, now)
+    salt = unseal(tenant_id=row.tenant_id, column=SALT_COLUMN, sealed=row.sealed_salt or b"")
+    leaf = bytes(row.event_leaf or b"")
+    return verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=salt, now=now)
+
+
+def _withdrawn(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
+    """It was let through, and may not be any more (a key revoked since): nobody has forwarded it, and nobody will."""
+    event = settle.end(tenant_id=row.tenant_id, row=row, state=RequestState.NOT_SENT, error=AlreadyEnded.code, now=now)
+    append_all(tenant_id=row.tenant_id, events=[event] if event else [])
+    problem = entry.problem if isinstance(entry, Refused) else AlreadyEnded()
+    return refusals.refuse(problem, admission=entry.admission)
+
+
 def _again(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
-    admission = _admission(entry)
+    admission = entry.admission
     match RequestState(row.state):
-        case RequestState.ADMITTED if isinstance(entry, Allowed):
-            salt = unseal(tenant_id=row.tenant_id, column=SALT_COLUMN, sealed=row.sealed_salt or b"")
-            leaf = bytes(row.event_leaf or b"")
-            return verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=salt, now=now)
+        case RequestState.ADMITTED:
+            return _permission(row, entry, now)
+        case RequestState.COMPLETED if row.error == asks.COLLECTED and (answer := _collected(row, now)):
+            return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=answer)
+        case RequestState.NOT_SENT if row.error == "approval.pending" and row.approval_id is not None:
+            pending = refusals.pending(admission=admission, approval_id=row.approval_id, url=settings.PUBLIC_URL)
+            return Verdict(id=row.pk, kind=VerdictKind.REFUSE, answer=pending)
         case RequestState.HELD | RequestState.RUNNING if row.approval_id is not None:
             pending = refusals.pending(admission=admission, approval_id=row.approval_id, url=settings.PUBLIC_URL)
             return asks.hold_verdict(row.pk, row.approval_id, pending)

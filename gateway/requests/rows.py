@@ -16,6 +16,7 @@ from gateway.requests.examine import Examined, question_record
 from gateway.requests.intent import link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
+from gateway.requests.mutable import not_pinned
 from gateway.requests.refusals import dialect_of
 from gateway.terms import Effect
 from gateway.wire.contract import Admission
@@ -86,9 +87,15 @@ def understood(
     row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
     row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""
     row.rule_ids, row.revision = list(decision.rule_ids), decision.revision
-    row.advice, row.reason = decision.advice, text(decision.reason)
+    row.advice, row.reason = decision.advice, text(_reason(examined))
     row.state = state
     return row
+
+
+def _reason(examined: Examined) -> str:
+    """Why it was decided so; of a call people answer, also what their answer will not pin."""
+    moving = not_pinned(examined.primary) if examined.decision.effect is Effect.ASK else ()
+    return "; ".join(filter(None, (examined.decision.reason, f"not pinned: {', '.join(moving)}" if moving else "")))
 
 
 def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime) -> ProxiedRequest:
@@ -105,7 +112,11 @@ def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, n
     else:
         row = _base(entry.admission, entry.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
         row.service, row.region = storable.text(entry.signing_name, 80), storable.text(entry.region, 40)
-        row.effect, row.state, row.reason = Effect.DENY.value, RequestState.REFUSED, storable.text(entry.problem.message)
+        row.effect, row.state, row.reason = (
+            Effect.DENY.value,
+            RequestState.REFUSED,
+            storable.text(entry.problem.message),
+        )
     row.refusal_code, row.ended_at = entry.problem.code, now
     return row
 
@@ -119,6 +130,17 @@ def event_of(row: ProxiedRequest, *, now: datetime, problem: Problem | None = No
         session_id=row.session_id,
         data=_call(row) | ({"code": problem.code} if problem else {}),
     )
+
+
+def run_event_of(row: ProxiedRequest, examined: Examined, *, now: datetime) -> NewEvent:
+    """The event of an approved call that is about to be sent: by the policy as of now, not as of when it was asked."""
+    decision = examined.decision
+    data = _call(row) | {
+        "effect": decision.effect.value,
+        "rules": list(decision.rule_ids),
+        "revision": decision.revision,
+    }
+    return NewEvent(kind=EventKind.REQUEST_RUN, at=now, subject=row.pk, session_id=row.session_id, data=data)
 
 
 def _call(row: ProxiedRequest) -> dict[str, Any]:

@@ -16,21 +16,20 @@ from uuid import UUID
 
 import msgspec
 from django.db import DatabaseError, connection
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, ApprovalState
-from approvals.services import take_granted_by_id
+from approvals.services import covers, take_granted_by_id
 from audit.services import NewEvent, append_all
 from gateway.connections.sts import RoleSession
 from gateway.policy.services import current
 from gateway.problems import Problem
 from gateway.requests import rows, settle, verdicts
-from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run
+from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run, stored_admission
 from gateway.requests.examine import Examined, examine, plan_of, wire_request
-from gateway.requests.feed import stored_admission
 from gateway.requests.keyring import keys_of
-from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
+from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
 from gateway.requests.problems import ApprovalLapsed, KeyExpired, RefusedByPolicy
 from gateway.requests.sending import Sent, send
 from gateway.sealing.services import seal, unseal
@@ -45,6 +44,10 @@ LEASE = timedelta(seconds=15)
 RENEW_SECONDS = 4.0
 # A run nobody took for this long has lost its message.
 STALE = timedelta(seconds=20)
+# A queued run that no worker began by then ends: an answer for now is not one for some day.
+BEGIN_WITHIN = timedelta(minutes=15)
+# A collected result stays this long, for the edge that did not hear the answer and asks again.
+RESULT_REPEATED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +70,11 @@ def open_run(*, tenant_id: UUID, approval_id: UUID, now: datetime) -> UUID | Non
     Nobody waiting (and the rule does not run at once): the grant stays for the identical call that returns.
     """
     with in_tenant(tenant_id):
-        waiting = ProxiedRequest.objects.for_tenant(tenant_id).filter(approval_id=approval_id, state=RequestState.HELD)
-        row = waiting.select_for_update().order_by("received_at").first()
-        if row is None:
+        held = ProxiedRequest.objects.for_tenant(tenant_id).filter(approval_id=approval_id, state=RequestState.HELD)
+        waiting = list(held.select_for_update(no_key=True).order_by("id"))
+        if not waiting:
             return None
+        row = max(waiting, key=_claim_to_grant)
         events: list[NewEvent] = []
         granted = take_granted_by_id(
             tenant_id=tenant_id, approval_id=approval_id, request_id=row.pk, now=now, later=events
@@ -78,14 +82,23 @@ def open_run(*, tenant_id: UUID, approval_id: UUID, now: datetime) -> UUID | Non
         if granted is None:
             return None
         # Others that waited for the same grant: it is good once, so they are told to ask anew.
-        for other in waiting.exclude(pk=row.pk):
-            ended = settle.end(
-                tenant_id=tenant_id, row=other, state=RequestState.NOT_SENT, error="approval.spent", now=now
-            )
-            events.extend([ended] if ended else [])
+        for other in waiting:
+            if other.pk != row.pk:
+                ended = settle.end(
+                    tenant_id=tenant_id, row=other, state=RequestState.NOT_SENT, error="approval.spent", now=now
+                )
+                events.extend([ended] if ended else [])
         run = queue_run(tenant_id=tenant_id, approval_id=approval_id, request_id=row.pk, now=now)
         append_all(tenant_id=tenant_id, events=events)
     return run.pk
+
+
+def _claim_to_grant(row: ProxiedRequest) -> tuple[bool, datetime, UUID]:
+    """Who of several identical calls gets the grant: one whose client waits, and the newest of those.
+
+    The newest, since an SDK repeats a call when its connection was lost: then the older one's client has gone unheard.
+    """
+    return row.error != settle.CLIENT_GONE, row.received_at, row.pk
 
 
 def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> OutcomeKind | None:
@@ -99,7 +112,8 @@ def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> Out
         session = call_session(examined)
     except Problem as problem:
         return _not_sent(tenant_id, run_id, problem, now)
-    taken = _take(tenant_id, run_id, examined, session, worker=worker, now=now)
+    # Not as of the start: STS may have taken longer than a lease lasts.
+    taken = _take(tenant_id, run_id, examined, session, worker=worker, now=timezone.now())
     if taken is None:
         return None
     with _lease_kept(taken):
@@ -121,26 +135,25 @@ def _examined(tenant_id: UUID, run_id: UUID, now: datetime) -> Examined | Proble
         request = wire_request(admission)
         claim = claim_of(request)
         key = keys_of(tenant_id=tenant_id, access_key_ids=[claim.access_key_id]).get(claim.access_key_id)
-        satisfied = frozenset(approval.requirements.values_list("rule_id", flat=True))
         try:
             revision = current(tenant_id)
         except Problem as problem:
             return problem
-    if key is None:
-        return KeyExpired()
+    if key is None or isinstance(key, Problem):
+        return key or KeyExpired()
     try:
         # The signature was verified when the call arrived; its date may be outside the window by now.
         examined = examine(admission=admission, request=request, claim=claim, key=key, revision=revision, now=now)
     except Problem as problem:
         return problem
-    return _still_approved(examined, satisfied, digest=approval.digest)
+    with in_tenant(tenant_id):
+        is_answered = covers(approval, examined.decision.asks)
+    return _still_approved(examined, is_answered=is_answered, digest=approval.digest)
 
 
-def _still_approved(examined: Examined, satisfied: frozenset[str], *, digest: str) -> Examined | Problem:
+def _still_approved(examined: Examined, *, is_answered: bool, digest: str) -> Examined | Problem:
     """Policy as of now may be stricter than when people answered: then their answer is not enough."""
-    decision = examined.decision
-    unasked = {ask.rule_id for ask in decision.asks} - satisfied
-    if decision.effect is Effect.DENY or unasked or examined.digest != digest:
+    if examined.decision.effect is Effect.DENY or not is_answered or examined.digest != digest:
         return RefusedByPolicy("Policy has changed since this call was approved")
     return examined
 
@@ -157,12 +170,12 @@ def _take(
         ):
             return None
         run = ApprovedRun.objects.for_tenant(tenant_id).get(pk=run_id)
-        row = ProxiedRequest.objects.for_tenant(tenant_id).select_for_update().get(pk=run.request_id)
+        row = ProxiedRequest.objects.for_tenant(tenant_id).select_for_update(no_key=True).get(pk=run.request_id)
         if row.state != RequestState.HELD:
             ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id).update(state=RunState.NOT_SENT, ended_at=now)
             return None
         row.state, row.started_at = RequestState.RUNNING, now
-        event = append_all(tenant_id=tenant_id, events=[rows.event_of(row, now=now)])[0]
+        event = append_all(tenant_id=tenant_id, events=[rows.run_event_of(row, examined, now=now)])[0]
         row.event_sequence, row.event_leaf = event.sequence, event.leaf
         row.save(update_fields=("state", "started_at", "event_sequence", "event_leaf"))
         salt = unseal(tenant_id=tenant_id, column=settle.SALT_COLUMN, sealed=row.sealed_salt or b"")
@@ -219,13 +232,12 @@ def _finish(taken: Taken, sent: Sent) -> None:
         )
         mine.update(state=state, ended_at=sent.ended_at, sealed_result=sealed, result_until=sent.ended_at + RESULT_KEPT)
         settle.store_run_outcome(tenant_id=taken.tenant_id, outcome=sent.outcome)
-        StoredBody.objects.for_tenant(taken.tenant_id).filter(request_id=taken.request_id).delete()
 
 
 def _not_sent(tenant_id: UUID, run_id: UUID, problem: Problem, now: datetime) -> OutcomeKind:
     """Refused on the way: nothing was sent, and the run is over."""
     with in_tenant(tenant_id):
-        run = ApprovedRun.objects.for_tenant(tenant_id).select_for_update().get(pk=run_id)
+        run = ApprovedRun.objects.for_tenant(tenant_id).select_for_update(no_key=True).get(pk=run_id)
         if run.state == RunState.QUEUED:
             run.state, run.ended_at = RunState.NOT_SENT, now
             run.save(update_fields=("state", "ended_at"))
@@ -236,16 +248,38 @@ def _not_sent(tenant_id: UUID, run_id: UUID, problem: Problem, now: datetime) ->
 
 
 def settle_lost(*, tenant_id: UUID, now: datetime) -> int:
-    """Runs whose worker died after taking them: they may have been sent, so they end as ambiguous."""
+    """End runs no worker will end; returns how many.
+
+    One whose worker died after taking it may have been sent: ambiguous. One that nobody began in time was not sent;
+    whoever approved it approved it for then.
+    """
+    runs = ApprovedRun.objects.for_tenant(tenant_id)
+    lost = runs.filter(state=RunState.RUNNING, lease_until__lt=now)
+    never_begun = runs.filter(state=RunState.QUEUED, queued_at__lt=now - BEGIN_WITHIN)
     with in_tenant(tenant_id):
-        lost = ApprovedRun.objects.for_tenant(tenant_id).filter(state=RunState.RUNNING, lease_until__lt=now)
-        events = []
-        found = list(lost.select_for_update(skip_locked=True).order_by("id"))
-        for run in found:
-            run.state, run.ended_at = RunState.AMBIGUOUS, now
-            run.save(update_fields=("state", "ended_at"))
-            row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
-            event = settle.end(tenant_id=tenant_id, row=row, state=RequestState.AMBIGUOUS, error="worker.lost", now=now)
-            events.extend([event] if event else [])
-        append_all(tenant_id=tenant_id, events=events)
-    return len(found)
+        ends = [
+            *_ended_runs(tenant_id, lost, RunState.AMBIGUOUS, "worker.lost", now),
+            *_ended_runs(tenant_id, never_begun, RunState.NOT_SENT, "run.never_begun", now),
+        ]
+        append_all(tenant_id=tenant_id, events=[event for event in ends if event])
+    return len(ends)
+
+
+def _ended_runs(
+    tenant_id: UUID, runs: QuerySet[ApprovedRun], state: RunState, error: str, now: datetime
+) -> list[NewEvent | None]:
+    ends = []
+    for run in runs.select_for_update(skip_locked=True, no_key=True).order_by("id"):
+        run.state, run.ended_at = state, now
+        run.save(update_fields=("state", "ended_at"))
+        row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
+        ends.append(settle.end(tenant_id=tenant_id, row=row, state=RequestState(state.value), error=error, now=now))
+    return ends
+
+
+def erase_results(*, tenant_id: UUID, now: datetime) -> int:
+    """Erase kept results that were collected or that nobody came for; returns how many."""
+    with in_tenant(tenant_id):
+        kept = ApprovedRun.objects.for_tenant(tenant_id).filter(sealed_result__isnull=False)
+        over = kept.filter(Q(result_until__lt=now) | Q(collected_at__lt=now - RESULT_REPEATED))
+        return int(over.update(sealed_result=None))

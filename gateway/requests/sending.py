@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from gateway.masking.masker import BodyMasker, End, Withheld, open_body
 from gateway.problems import Problem
@@ -26,10 +26,16 @@ from gateway.wire.contract import LARGEST_RECORDED_HEAD, Answer, MaskPlan, Outco
 CONNECT_SECONDS = 10.0
 # Longer than AWS takes for any call that is not a stream, shorter than a run's lease.
 READ_SECONDS = 70.0
+# A server that sends a byte now and then does not keep a worker: below Celery's own limit for the task.
+ANSWER_SECONDS = 150.0
+# A result is kept, sealed, and handed over in one message; past this it is withheld, and the outcome says so.
+LARGEST_RESULT = 10 * 1024 * 1024
 _CHUNK = 64 * 1024
-_pool = urllib3.PoolManager(
-    num_pools=8, maxsize=4, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-)
+_TIMEOUT = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+
+
+class TooSlow(OSError):
+    """The answer is not whole after all the time it may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,26 +74,36 @@ def send(upstream: Upstream, body: bytes, *, plan: MaskPlan, request_id: UUID, s
         response=hmac.new(salt, b"", hashlib.sha256),
         bytes_up=len(body),
     )
-    scheme = "https" if upstream.is_tls else "http"
-    address = f"{scheme}://{upstream.dial_host}:{upstream.dial_port}"
-    headers = [(name, value) for name, value in upstream.headers if name.lower() != "content-length"]
+    # A connection for this call alone: one kept from before may have been closed by now, and a call that dies with it
+    # would end as ambiguous for no reason of its own.
+    kind = urllib3.HTTPSConnectionPool if upstream.is_tls else urllib3.HTTPConnectionPool
     try:
-        response = _pool.urlopen(
-            upstream.method,
-            f"{address}{upstream.target}",
-            body=body,
-            headers=urllib3.HTTPHeaderDict([*headers, ("content-length", str(len(body)))]),
-            preload_content=False,
-            decode_content=False,
-            redirect=False,
-            retries=False,
-        )
-        return _received(attempt, response)
-    except (NewConnectionError, MaxRetryError) as error:
+        with kind(upstream.dial_host, upstream.dial_port, maxsize=1, retries=False, timeout=_TIMEOUT) as pool:
+            return _received(attempt, _asked(pool, upstream, body))
+    except (NewConnectionError, ConnectTimeoutError) as error:
         # No connection, so no byte: the call did not run.
         return _failed(attempt, OutcomeKind.NOT_SENT, "upstream.unreachable", type(error).__name__)
     except (HTTPError, OSError) as error:
-        return _failed(attempt, OutcomeKind.AMBIGUOUS, "upstream.lost", type(error).__name__)
+        # An answer that began says that the call arrived; without one nobody can tell.
+        kind_of_end = OutcomeKind.AMBIGUOUS if attempt.status is None else OutcomeKind.FAILED
+        return _failed(attempt, kind_of_end, "upstream.lost", type(error).__name__)
+
+
+def _asked(pool: urllib3.HTTPConnectionPool, upstream: Upstream, body: bytes) -> urllib3.BaseHTTPResponse:
+    headers = [(name, value) for name, value in upstream.headers if name.lower() != "content-length"]
+    # As the edge frames it: a GET or HEAD without a body says nothing of its length.
+    framing = [("content-length", str(len(body)))] if body or upstream.method in ("POST", "PUT") else []
+    return pool.urlopen(
+        upstream.method,
+        upstream.target,
+        body=body or None,
+        headers=urllib3.HTTPHeaderDict([*headers, *framing]),
+        preload_content=False,
+        decode_content=False,
+        redirect=False,
+        retries=False,
+        assert_same_host=False,
+    )
 
 
 def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
@@ -97,19 +113,20 @@ def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
     attempt.aws_request_id = found.get("x-amzn-requestid") or found.get("x-amz-request-id") or ""
     masker = open_body(response.status, headers, attempt.plan, method=attempt.method)
     end = _masked(attempt, masker, response) if isinstance(masker, BodyMasker) else masker
-    if isinstance(end, Withheld):
-        # What was not read must not be read later as another call's answer.
-        response.close()
-        return _withheld(attempt)
-    response.release_conn()
-    return _completed(attempt, response.status, end)
+    response.close()
+    return _withheld(attempt) if end is None or isinstance(end, Withheld) else _completed(attempt, response.status, end)
 
 
-def _masked(attempt: _Attempt, masker: BodyMasker, response: urllib3.BaseHTTPResponse) -> End | Withheld:
+def _masked(attempt: _Attempt, masker: BodyMasker, response: urllib3.BaseHTTPResponse) -> End | Withheld | None:
+    """Read and mask the whole body; None where it is more than is kept."""
     parts = []
     for chunk in response.stream(_CHUNK, decode_content=False):
         attempt.response.update(chunk)
         attempt.bytes_down += len(chunk)
+        if attempt.bytes_down > LARGEST_RESULT:
+            return None
+        if time.time() - attempt.started_at > ANSWER_SECONDS:
+            raise TooSlow
         part = masker.feed(chunk)
         if isinstance(part, Withheld):
             return part

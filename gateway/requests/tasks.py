@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from approvals.services import expire_due
-from gateway.requests import edges, run
+from gateway.requests import edges, run, settle
 from gateway.requests.models import ApprovedRun, RunState
 from gateway.tenants.models import OutboxKind, OutboxMessage
 from gateway.tenants.scope import all_tenant_ids, in_tenant
@@ -62,19 +62,19 @@ def publish(tenant_id: UUID) -> int:
         # Skipping locked rows: two sweeps at once publish different rows, and a double would do no harm.
         found = list(rows.select_for_update(skip_locked=True)[:LARGEST_SWEEP])
         for message in found:
-            if not _sent(message):
+            if not _sent(message.kind, tenant_id, message.subject):
                 return 0
             message.published_at, message.attempts = timezone.now(), message.attempts + 1
             message.save(update_fields=("published_at", "attempts"))
     return len(found)
 
 
-def _sent(message: OutboxMessage) -> bool:
-    task = _TASK_OF[OutboxKind(message.kind)]
+def _sent(kind: str, tenant_id: UUID, subject: UUID) -> bool:
+    task = _TASK_OF[OutboxKind(kind)]
     try:
-        task.apply_async(args=(str(message.tenant_id), str(message.subject)), retry=False, queue="approved")
+        task.apply_async(args=(str(tenant_id), str(subject)), retry=False, queue="approved")
     except OperationalError as error:
-        log.warning("the broker is away (%s); the outbox keeps %s", type(error).__name__, message.pk)
+        log.warning("the broker is away (%s); %s of %s is sent later", type(error).__name__, kind, subject)
         return False
     return True
 
@@ -86,17 +86,20 @@ def _requeue(tenant_id: UUID) -> None:
         stale = ApprovedRun.objects.for_tenant(tenant_id).filter(state=RunState.QUEUED, queued_at__lt=now - run.STALE)
         found = list(stale.values_list("id", flat=True)[:LARGEST_SWEEP])
     for run_id in found:
-        perform_run.apply_async(args=(str(tenant_id), str(run_id)), queue="approved")
+        if not _sent(OutboxKind.RUN_GRANTED, tenant_id, run_id):
+            return
 
 
 @shared_task
 def expire_approvals() -> None:
-    """End approvals whose time is up, and runs whose worker died."""
+    """End what nobody will end: approvals whose time is up and calls that wait for them, runs, kept results."""
     for tenant_id in all_tenant_ids():
         now = timezone.now()
         with in_tenant(tenant_id):
             expire_due(tenant_id=tenant_id, now=now)
+        settle.end_unanswerable(tenant_id=tenant_id, now=now)
         run.settle_lost(tenant_id=tenant_id, now=now)
+        run.erase_results(tenant_id=tenant_id, now=now)
 
 
 @shared_task

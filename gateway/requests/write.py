@@ -16,6 +16,7 @@ from audit.services import NewEvent, append_all
 from audit.sessions import bump_counters, opened_event, session_for
 from gateway.problems import Problem
 from gateway.requests import asks, refusals, rows, verdicts
+from gateway.requests.counters import is_delete
 from gateway.requests.entries import Allowed, Asked, Entry, Refused
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
@@ -53,21 +54,22 @@ def write_down(
     drafts = [_draft(entry, sessions[key_of(entry).id], edge_id=edge_id, boot_id=boot_id, now=now) for entry in entries]
     _bump(tenant_id, drafts, now)
     before = [*opened, *_place(drafts, now)]
+    for draft in drafts:
+        # Before the ledger's lock; the reference to the request is checked at the commit.
+        if draft.hold is not None and isinstance(draft.entry, Asked):
+            asks.keep(draft.hold, draft.entry, draft.row, now=now)
     events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
     appended = append_all(tenant_id=tenant_id, events=events)[len(before) :]
     for draft, event in zip(drafts, appended, strict=True):
         draft.row.event_sequence, draft.row.event_leaf = event.sequence, event.leaf
     ProxiedRequest.objects.bulk_create([draft.row for draft in drafts])
-    for draft in drafts:
-        if draft.hold is not None and isinstance(draft.entry, Asked):
-            asks.keep(draft.hold, draft.entry, draft.row, now=now)
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
 
 
 def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
     """Find each asked call its place; returns the events of the approvals, to be appended before the calls'."""
     events: list[NewEvent] = []
-    asked = [(draft.entry.examined.digest, draft) for draft in drafts if isinstance(draft.entry, Asked)]
+    asked = [(draft.entry.digest, draft) for draft in drafts if isinstance(draft.entry, Asked)]
     # In the order of their digests: two batches that ask for the same calls must lock their approvals alike.
     for _, draft in sorted(asked, key=lambda pair: pair[0]):
         if isinstance(draft.entry, Asked):
@@ -95,7 +97,8 @@ def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple
     """Return key id -> session id, opening those that do not exist yet, and the events of the opened."""
     known: dict[UUID, UUID] = {}
     opened: list[NewEvent] = []
-    for key in {key.id: key for key in keys}.values():
+    # In one order: two batches that open the same sessions must wait for each other's rows alike.
+    for key in sorted({key.id: key for key in keys}.values(), key=lambda one: str(one.session_name)):
         if key.session_id is not None:
             known[key.id] = key.session_id
             continue
@@ -128,7 +131,7 @@ def _bump(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> None:
             calls=len(mine),
             refused=states[RequestState.REFUSED],
             held=states[RequestState.HELD],
-            deletes=sum(draft.row.operation.startswith(("Delete", "Terminate")) for draft in mine),
+            deletes=sum(draft.row.state != RequestState.REFUSED and is_delete(draft.row.operation) for draft in mine),
         )
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +19,10 @@ from uuid import UUID
 
 import boto3
 import msgspec
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -45,6 +47,10 @@ forbid (principal, action == Action::"ec2:TerminateInstances", resource);
 """
 
 
+# One for all tests: it keeps the service models it read.
+_SESSION = boto3.session.Session()
+
+
 class Caught(Exception):
     """Carries the request a client was about to send."""
 
@@ -67,7 +73,7 @@ class Keys:
     token: str
 
     def client(self, service: str, *, region: str = REGION, **config: Any) -> Any:
-        made = boto3.session.Session().client(
+        made = _SESSION.client(
             service,
             region_name=region,
             endpoint_url="https://aws.hoopweb.test",
@@ -82,6 +88,22 @@ class Keys:
     def call(self, service: str, operation: str, *, region: str = REGION, **parameters: Any) -> Admission:
         """What the edge would ask about this call. Payloads are streamed past it, as S3's are."""
         return caught(lambda: getattr(self.client(service, region=region), operation)(**parameters))
+
+    def sign(
+        self,
+        *,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes,
+        service: str,
+        region: str = REGION,
+        **changed: Any,
+    ) -> Admission:
+        """A request no client would make, signed by botocore all the same."""
+        request = AWSRequest(method=method, url=f"https://aws.hoopweb.test{target}", headers=headers, data=body)
+        SigV4Auth(Credentials(self.access_key_id, self.secret, self.token), service, region).add_auth(request)
+        return admission_of(request.prepare(), **changed)
 
 
 def caught(act: Callable[[], object]) -> Admission:
@@ -177,6 +199,12 @@ class EdgeLife:
     def admit_one(self, item: Admission, now: datetime | None = None) -> Verdict:
         return self.admit(item, now=now)[0]
 
+    def look_again(self) -> None:
+        """Find the edge as it is enrolled now."""
+        found = edges.identity_of(self.identity.id)
+        assert found is not None
+        self.identity = found
+
     def start(self, now: datetime | None = None, **told: Any) -> None:
         """Register a new life of this edge."""
         self.boot = uuid.uuid4()
@@ -207,6 +235,12 @@ def row_of(tenant: Tenant, admission: Admission) -> ProxiedRequest:
     with in_tenant(tenant):
         found: ProxiedRequest = ProxiedRequest.objects.for_tenant(tenant).get(pk=admission.id)
     return found
+
+
+def statements(queries: Iterable[dict[str, str]]) -> list[str]:
+    """What was asked of the database, without the frames of transactions."""
+    frames = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    return [query["sql"] for query in queries if not query["sql"].startswith(frames)]
 
 
 def is_recorded(tenant: Tenant, admission: Admission) -> bool:
