@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 # Tests at once. Each has a database server of its own; whole products are started one at a time.
 TESTS_AT_ONCE ?= 2
-PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup
+PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
 
 .PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
 .DEFAULT_GOAL := help

@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from hoopweb.stack.guardian import descendants
 from hoopweb.stack.plan import CHECKOUT, FREE_PORTS, state_of
 from hoopweb.stack.services import remove, services
 
 UP_SECONDS = 120.0
-# Fixtures that start every process there is: two of them at once would only wait for each other.
-WHOLE_PRODUCT = frozenset({"stack", "product", "restarted"})
+# Where every process there is gets started: two of those at once would only wait for each other.
+WHOLE_PRODUCT = ("tests/journeys/", "tests/hoopweb/stack/test_whole_stack.py")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,12 +109,25 @@ def stop(stack: RunningStack) -> None:
     remove(services(state_of({"HOOPWEB_STATE": str(stack.state)}), valkey_port=0))
 
 
-@pytest.hookimpl(tryfirst=True)
+def needs_whole_product(nodeid: str) -> bool:
+    return nodeid.startswith(WHOLE_PRODUCT)
+
+
+class OneProductAtATime(LoadScopeScheduling):
+    """How tests are shared out with `-n 2`: a file stays together, and all files with a whole product on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole product" if needs_whole_product(nodeid) else nodeid.split("::", 1)[0]
+
+
+@pytest.hookimpl(optionalhook=True)  # not there under -p no:xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneProductAtATime:
+    return OneProductAtATime(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist what belongs together: one running product is enough, and a file shares its fixtures."""
-    for item in items:
-        wanted = WHOLE_PRODUCT & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("whole-product" if wanted else item.location[0]))
+    """The long waits begin first, so that no worker sits idle beside them in the end."""
+    items.sort(key=lambda item: not needs_whole_product(item.nodeid))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

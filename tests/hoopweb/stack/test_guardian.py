@@ -50,11 +50,16 @@ def _started(script: str, folder: Path, *, grace_seconds: float = 0.5) -> Child:
         grace_seconds=grace_seconds,
     )
     child = start(program)
-    deadline = time.monotonic() + 10
-    while not mark.exists():
-        assert time.monotonic() < deadline, program.log.read_text()
-        time.sleep(0.02)
+    _until_marked(folder)
     return child
+
+
+def _until_marked(folder: Path) -> None:
+    """Wait until the program has set itself up."""
+    deadline = time.monotonic() + 20
+    while not (folder / "mark").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_stop_takes_grandchildren_in_their_own_sessions_along(tmp_path: Path) -> None:
@@ -91,6 +96,7 @@ def test_a_closed_pipe_ends_everything_without_a_word_from_anyone(tmp_path: Path
     command = [sys.executable, "-I", "-S", str(GUARDIAN), "--pipe", str(reading), "--grace", "0.3", "--"]
     guardian = subprocess.Popen([*command, sys.executable, "-c", STUBBORN, str(tmp_path / "mark")], pass_fds=[reading])
     os.close(reading)
+    _until_marked(tmp_path)
     os.close(writing)
     assert guardian.wait(10) == 128 + signal.SIGKILL
     assert gone(str(tmp_path), within_seconds=0.5)
