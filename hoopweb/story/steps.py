@@ -24,6 +24,8 @@ PROMPT = (
 )
 DEVELOPER, AUDITOR, APPROVER = "HOOPWEB_DEVELOPER_API_KEY", "HOOPWEB_API_KEY", "HOOPWEB_APPROVER_API_KEY"
 APPROVAL_SECONDS = 60
+# Made by `bootstrap_demo`; other agents and connections may have joined them.
+AGENT, CONNECTION = "demo-agent", "sandbox"
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def refused(code: str) -> Iterator[dict[str, str]]:
 
 
 def prompt_is_recorded(told: Told) -> str:
-    agent = told.world.rest("GET", "agents/", key=DEVELOPER)["items"][0]
+    agent = _named(told.world.rest("GET", "agents/", key=DEVELOPER)["items"], AGENT)
     body = {
         "text": PROMPT,
         "conversation": told.conversation,
@@ -83,7 +85,7 @@ def prompt_is_recorded(told: Told) -> str:
         "source": "person",
     }
     told.prompt_id = told.world.rest("POST", "prompts/", key=DEVELOPER, body=body)["id"]
-    connection = told.world.rest("GET", "connections/", key=DEVELOPER)["items"][0]
+    connection = _named(told.world.rest("GET", "connections/", key=DEVELOPER)["items"], CONNECTION)
     issued = told.world.rest(
         "POST",
         "keys/",
@@ -99,6 +101,13 @@ def prompt_is_recorded(told: Told) -> str:
         access_key_id=issued["AccessKeyId"], secret=issued["SecretAccessKey"], token=issued["SessionToken"]
     )
     return f"{agent['name']} holds keys of {connection['name']} that are worth nothing at AWS"
+
+
+def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = next((item for item in items if item["name"] == name), None)
+    if found is None:
+        raise NotAsTold(f"There is no {name} among {[item['name'] for item in items]}")
+    return found
 
 
 def buckets_are_listed(told: Told) -> str:
