@@ -150,7 +150,8 @@ def set_observe_only(
 def _locked(tenant: Tenant, connection_id: UUID) -> Connection:
     # One look for the problem, one for the lock: FOR UPDATE cannot follow the optional credential.
     selectors.connection(tenant, connection_id)
-    row: Connection = Connection.objects.for_tenant(tenant).select_for_update().get(pk=connection_id)
+    # Not against references: calls refer to the connection, and are checked while they hold the ledger's head.
+    row: Connection = Connection.objects.for_tenant(tenant).select_for_update(no_key=True).get(pk=connection_id)
     return row
 
 

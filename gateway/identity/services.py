@@ -138,7 +138,8 @@ def create_agent(*, tenant: Tenant, name: str, kind: str, owner: User | None, by
 def suspend_agent(*, tenant: Tenant, agent_id: UUID, by_label: str, now: datetime) -> Agent:
     """Stop everything the agent does, in every conversation; raises AgentUnknown. Suspending twice is one event."""
     selectors.agent(tenant, agent_id)
-    agent: Agent = Agent.objects.for_tenant(tenant).select_for_update().get(pk=agent_id)
+    # Not against references: a transaction at the ledger's head may still have to check its own to this row.
+    agent: Agent = Agent.objects.for_tenant(tenant).select_for_update(no_key=True).get(pk=agent_id)
     if not agent.is_suspended:
         agent.is_suspended = True
         agent.save(update_fields=("is_suspended",))
@@ -294,7 +295,9 @@ def _record_issue(key: GatewayKey, user: User, agent: Agent | None, by_label: st
 @transaction.atomic
 def revoke_gateway_key(*, tenant: Tenant, key_id: UUID, by_label: str, now: datetime) -> GatewayKey:
     """End a gateway key at once; raises KeyUnknown. Revoking twice is one event."""
-    key: GatewayKey | None = GatewayKey.objects.for_tenant(tenant).select_for_update().filter(pk=key_id).first()
+    # Not against references: calls made with the key refer to it, and are checked while they hold the ledger's head.
+    rows = GatewayKey.objects.for_tenant(tenant).select_for_update(no_key=True)
+    key: GatewayKey | None = rows.filter(pk=key_id).first()
     if key is None:
         raise KeyUnknown
     if key.revoked_at is None:

@@ -209,11 +209,11 @@ def _suspend_agent(keys: Keys, acme: Tenant) -> None:
 
 
 def _suspend_member(keys: Keys, acme: Tenant) -> None:
-    Membership.objects.for_tenant(acme).filter(user_id=keys.row.user_id).update(is_active=False)
+    Membership.objects.for_tenant(acme).filter(user__username="alice").update(is_active=False)
 
 
 def _suspend_person(keys: Keys, acme: Tenant) -> None:
-    User.objects.filter(pk=keys.row.user_id).update(is_active=False)
+    User.objects.filter(username="alice").update(is_active=False)
 
 
 def _suspend_connection(keys: Keys, acme: Tenant) -> None:

@@ -72,6 +72,10 @@ class Keys:
     secret: str
     token: str
 
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def client(self, service: str, *, region: str = REGION, **config: Any) -> Any:
         made = _SESSION.client(
             service,
