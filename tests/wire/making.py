@@ -6,7 +6,8 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from gateway.terms import Candidate
+from gateway.terms import Candidate, Operation
+from gateway.wire import tables
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.reading import Reading
@@ -71,3 +72,10 @@ FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 def form_call(fields: dict[str, str] | bytes, at: str = "/") -> WireRequest:
     """A query protocol request."""
     return raw("POST", at, headers=(FORM,), body=fields if isinstance(fields, bytes) else urlencode(fields).encode())
+
+
+def bare(service: str, operation: str, parameters: dict | None = None) -> Reading:
+    """A reading of an operation with these parameters, without a request behind it."""
+    table = tables.service(service)
+    named = Operation(service=service, name=operation, protocol=table.protocols[0], signing_name=table.signing_name)
+    return Reading(operation=named, region="r", parameters=parameters or {})
