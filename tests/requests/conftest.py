@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from pytest_django.fixtures import Settings
 
 from gateway.connections.models import Connection
 from gateway.identity.models import Agent, User
 from gateway.tenants.models import Tenant
 from tests.connections.conftest import standin_url, strict_sts
 from tests.connections.strict_sts import StrictSts
-from tests.requests.world import EVERYTHING, EdgeLife, Keys, enrolled, keys_of, publish_text
+from tests.requests.asking import Asking
+from tests.requests.standin import Standin, running_standin
+from tests.requests.world import ASK_TERMINATE, EVERYTHING, EdgeLife, Keys, enrolled, keys_of, publish_text
 
 __all__ = ["standin_url", "strict_sts"]
+
+
+@pytest.fixture(scope="session")
+def aws_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """The stand-in AWS with an access log of its own."""
+    yield from running_standin(tmp_path_factory.mktemp("aws"))
+
+
+@pytest.fixture
+def aws(aws_process: Standin, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    """The installation dials the stand-in, for STS too."""
+    monkeypatch.setenv("HOOPWEB_AWS_ACCESS_KEY_ID", "AKIAINSTALLATION0000")
+    monkeypatch.setenv("HOOPWEB_AWS_SECRET_ACCESS_KEY", "installation-secret-of-the-stand-in")
+    settings.UPSTREAM_AWS_URL = aws_process.url
+    return aws_process
+
+
+@pytest.fixture
+def asking(
+    acme: Tenant, edge: EdgeLife, keys: Keys, bob: User, approver_rules: None, aws: Standin, settings: Settings
+) -> Asking:
+    """Terminating instances is asked about; bob may answer."""
+    publish_text(acme, EVERYTHING + ASK_TERMINATE)
+    return Asking(tenant=acme, edge=edge, keys=keys, approver=bob, aws=aws)
 
 
 @pytest.fixture

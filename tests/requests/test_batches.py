@@ -12,10 +12,10 @@ from audit.models import Session
 from gateway.connections.models import Connection
 from gateway.identity.models import Agent, GatewayKey, User
 from gateway.identity.services import revoke_gateway_key
-from gateway.requests import examine
 from gateway.requests.models import ProxiedRequest
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
+from gateway.wire.aws.parsing import parse
 from gateway.wire.contract import Admission, VerdictKind
 from gateway.wire.request import WireRequest
 from tests.connections.strict_sts import StrictSts
@@ -130,15 +130,13 @@ def test_a_key_that_does_not_open_harms_no_neighbour(
 def test_what_nobody_foresaw_in_one_item_is_its_own_refusal(
     ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = examine.parse
-
     def parse_with_a_fault(request: WireRequest, service: str, region: str) -> Any:
         if request.header("x-poison"):
             raise ZeroDivisionError
-        return real(request, service, region)
+        return parse(request, service, region)
 
     # No parser of ours is known to fail so; the rule must hold on the day one does.
-    monkeypatch.setattr(examine, "parse", parse_with_a_fault)
+    monkeypatch.setattr("gateway.requests.examine.parse", parse_with_a_fault)
     poison = again(listing(keys), headers=(*listing(keys).headers, ("X-Poison", "1")))
     verdicts = edge.admit(listing(keys), poison, listing(keys))
     assert [verdict.kind.value for verdict in verdicts] == ["forward", "refuse", "forward"]
