@@ -1,31 +1,35 @@
-"""`make bench`: what the whole path adds to a call at one connection, measured on a stack of its own.
+"""`make bench`: what the whole path adds to a call, measured side by side with the same call made directly.
 
-The same boto3 call goes to the stand-in AWS directly and through hoopweb, in turn, so that both meet the same noise.
+Each figure is the median of several rounds; a round makes the same calls directly and through hoopweb in turn, so
+that both meet the same noise. `--aws moto` measures against the stand-in, the default against a few canned answers.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from bench.raw import Target, latencies, throughput
+from bench.stack import let_bodies_through, measured
 from hoopweb.stack import seed
-from hoopweb.stack.plan import FREE_PORTS
-from hoopweb.stack.running import Stack, running, say
-from hoopweb.stack.services import remove
+from hoopweb.stack.running import Stack
 from hoopweb.story.world import read_env
 
 Call = Callable[[Any], object]
+CONNECTIONS = 16
+THROUGHPUT_SECONDS = 3.0
+WARM_UP = 20
+BLOB = bytes(range(256)) * 80_000
 
 # One of each kind the path treats differently: JSON, a masked answer, a payload, form and XML.
 CALLS: Mapping[str, tuple[str, Call]] = {
@@ -34,36 +38,45 @@ CALLS: Mapping[str, tuple[str, Call]] = {
     "s3 GetObject": ("s3", lambda aws: aws.get_object(Bucket=seed.REPORTS, Key="notes.txt")["Body"].read()),
     "ec2 DescribeInstances": ("ec2", lambda aws: aws.describe_instances()),
 }
+# What the canned answers know.
+CANNED = ("dynamodb GetItem",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """Seconds of each call, directly and through hoopweb."""
+class Round:
+    """One round's medians, in seconds, and the slowest of a hundred through hoopweb."""
 
-    direct: list[float]
-    through: list[float]
+    direct: float
+    through: float
+    slow: float
 
-    def line(self, name: str) -> str:
-        direct, through = statistics.median(self.direct), statistics.median(self.through)
-        slowest = statistics.quantiles(self.through, n=100)[98]
-        return f"{name:32}{_ms(direct):>10}{_ms(through):>10}{_ms(through - direct):>10}{_ms(slowest):>12}"
+
+def timed(call: Callable[[], object], count: int) -> list[float]:
+    """Seconds of each call."""
+    taken = []
+    for _ in range(count):
+        started = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def one_round(direct: Callable[[int], list[float]], through: Callable[[int], list[float]], count: int) -> Round:
+    first, second = direct(count), through(count)
+    slow = statistics.quantiles(second, n=100)[98]
+    return Round(direct=statistics.median(first), through=statistics.median(second), slow=slow)
+
+
+def line(name: str, rounds: list[Round]) -> str:
+    direct, through = (statistics.median(getattr(one, which) for one in rounds) for which in ("direct", "through"))
+    added = statistics.median(one.through - one.direct for one in rounds)
+    ratio = statistics.median(one.through / one.direct for one in rounds)
+    slow = statistics.median(one.slow for one in rounds)
+    return f"{name:34}{_ms(direct):>10}{_ms(through):>10}{_ms(added):>10}{ratio:>8.2f}{_ms(slow):>10}"
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
-
-
-def measure(call: Call, direct: Any, through: Any, *, count: int) -> Figures:
-    """Time `count` calls each way, in turn; the first few are left out (connections, caches, compiled paths)."""
-    for _ in range(10):
-        call(direct), call(through)
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(count):
-        for client, taken in zip((direct, through), times, strict=True):
-            started = time.perf_counter()
-            call(client)
-            taken.append(time.perf_counter() - started)
-    return Figures(direct=times[0], through=times[1])
+    return f"{seconds * 1000:.2f} ms"
 
 
 def client(service: str, environment: Mapping[str, str]) -> Any:
@@ -79,25 +92,92 @@ def client(service: str, environment: Mapping[str, str]) -> Any:
     return session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"], verify=bundle, config=config)
 
 
-def report(stack: Stack, *, count: int) -> None:
+def targets(stack: Stack, environment: Mapping[str, str]) -> tuple[Target, Target]:
+    authority = stack.plan.certificates.authority
+    direct = Target(url=stack.plan.upstream_url, keys=environment)
+    return direct, Target(url=stack.plan.edges[0].url, keys=environment, authority=authority)
+
+
+def latency(stack: Stack, names: tuple[str, ...], *, rounds: int, count: int) -> None:
     environment = read_env(stack.plan.demo_env)
-    print(f"\n{count} calls each way at one connection, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{'p50 of':32}{'direct':>10}{'through':>10}{'added':>10}{'p99 through':>12}")
-    for name, (service, call) in CALLS.items():
+    print(f"\n{'p50 at one connection':34}{'direct':>10}{'through':>10}{'added':>10}{'ratio':>8}{'p99':>10}")
+    for name in names:
+        service, call = CALLS[name]
         direct, through = seed.client(service, stack.plan.upstream_url), client(service, environment)
-        print(measure(call, direct, through, count=count).line(name), flush=True)
+        _measure(
+            f"{name} (boto3)",
+            lambda n, call=call, aws=direct: timed(lambda: call(aws), n),  # type: ignore[misc]
+            lambda n, call=call, aws=through: timed(lambda: call(aws), n),  # type: ignore[misc]
+            rounds=rounds,
+            count=count,
+        )
+    near, far = targets(stack, environment)
+    _measure(
+        "dynamodb GetItem (raw client)",
+        lambda n: latencies(near, count=n),
+        lambda n: latencies(far, count=n),
+        rounds=rounds,
+        count=count,
+    )
+
+
+def _measure(
+    name: str,
+    direct: Callable[[int], list[float]],
+    through: Callable[[int], list[float]],
+    *,
+    rounds: int,
+    count: int,
+) -> None:
+    direct(WARM_UP), through(WARM_UP)
+    print(line(name, [one_round(direct, through, count) for _ in range(rounds)]), flush=True)
+
+
+def many_connections(stack: Stack, *, rounds: int) -> None:
+    near, far = targets(stack, read_env(stack.plan.demo_env))
+    throughput(far, connections=CONNECTIONS, seconds=1.0)
+    found = [
+        tuple(throughput(one, connections=CONNECTIONS, seconds=THROUGHPUT_SECONDS) for one in (near, far))
+        for _ in range(rounds)
+    ]
+    direct, through = (statistics.median(one[place] for one in found) for place in (0, 1))
+    print(f"\ncalls a second at {CONNECTIONS} connections: {direct:.0f} direct, {through:.0f} through hoopweb")
+
+
+def large_objects(stack: Stack, *, rounds: int) -> None:
+    let_bodies_through(stack)
+    aws = (seed.client("s3", stack.plan.upstream_url), client("s3", read_env(stack.plan.demo_env)))
+    megabytes = len(BLOB) / 1_000_000
+
+    def put(s3: Any) -> None:
+        s3.put_object(Bucket=seed.SCRATCH, Key="bench.bin", Body=io.BytesIO(BLOB))
+
+    def get(s3: Any) -> None:
+        s3.get_object(Bucket=seed.SCRATCH, Key="bench.bin")["Body"].read()
+
+    for name, call in (("put", put), ("get", get)):
+        for s3 in aws:
+            call(s3)
+        found = [tuple(timed(lambda s3=s3, call=call: call(s3), 1)[0] for s3 in aws) for _ in range(rounds)]  # type: ignore[misc]
+        direct, through = (statistics.median(one[place] for one in found) for place in (0, 1))
+        ratio = statistics.median(one[1] / one[0] for one in found)
+        speeds = f"{megabytes / direct:.0f} MB/s direct, {megabytes / through:.0f} MB/s through"
+        print(f"s3 {name} of {megabytes:.0f} MB: {speeds}, time ratio {ratio:.2f}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--calls", type=int, default=300, help="calls each way (default 300)")
+    parser.add_argument("--aws", choices=("canned", "moto"), default="canned", help="what plays AWS")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds; each figure is their median (default 7)")
+    parser.add_argument("--calls", type=int, default=100, help="calls each way in a round (default 100)")
     options = parser.parse_args(arguments)
-    state = Path(tempfile.mkdtemp(prefix="hoopweb-bench-"))
-    own = {"PATH": os.environ["PATH"], "HOME": str(state), **FREE_PORTS, "HOOPWEB_STATE": str(state)}
-    with running(own, say=say) as stack:
-        stack.wait_until_up()
-        report(stack, count=options.calls)
-    remove(stack.plan.services)
+    is_canned = options.aws == "canned"
+    with measured(is_canned=is_canned) as stack:
+        print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, AWS played by {options.aws}")
+        latency(stack, CANNED if is_canned else tuple(CALLS), rounds=options.rounds, count=options.calls)
+        many_connections(stack, rounds=options.rounds)
+        large_objects(stack, rounds=options.rounds)
+        print(f"\nload at the end {os.getloadavg()[0]:.1f}")
     return 0
 
 

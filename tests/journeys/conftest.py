@@ -17,7 +17,7 @@ from tests.journeys.product import Product, Tenant
 # Short, so that the test of a hold that runs out does not take ninety seconds; long enough for a person who is a test.
 HOLD_SECONDS = 12
 # How long an edge waits for a verdict: short, because tests wait for it while the control plane is away.
-CONTROL_SECONDS = 5
+CONTROL_SECONDS = 8
 
 
 @pytest.fixture(scope="session")

@@ -81,15 +81,21 @@ class Tenant:
         )
 
     def keys_for(
-        self, conversation: str, *, generation: str = "", agent: str | None = None, connection: str | None = None
+        self,
+        conversation: str,
+        *,
+        generation: str = "",
+        agent: str | None = None,
+        connection: str | None = None,
+        key: str = "HOOPWEB_DEVELOPER_API_KEY",
     ) -> dict[str, str]:
-        """AWS keys alice's agent gets for one conversation, on the demo's connection unless another is named."""
+        """AWS keys for one conversation: alice's, her agent's and the first connection's unless others are named."""
         agent = agent or self.items("agents/", key="HOOPWEB_DEVELOPER_API_KEY")[-1]["id"]
         connection = connection or self.items("connections/", key="HOOPWEB_DEVELOPER_API_KEY")[-1]["id"]
         reply = self.rest(
             "POST",
             "keys/",
-            key="HOOPWEB_DEVELOPER_API_KEY",
+            key=key,
             body={
                 "connection": connection,
                 "agent": agent,

@@ -27,10 +27,10 @@ def cut_within_reach(call: Call, switch: Callable[[], None]) -> str:
     return str(call.error.response["Error"]["Code"])
 
 
-def withdrawn(product: Product, demo: Tenant, approval_id: str, instance: str) -> None:
+def withdrawn(product: Product, tenant: Tenant, approval_id: str, instance: str) -> None:
     """Nobody can approve it any more, and it did not run."""
-    assert demo.rest("GET", f"approvals/{approval_id}/", key=APPROVER).body["state"] == "revoked"
-    assert vote(demo, {"id": approval_id}, "approve").status == 409
+    assert tenant.rest("GET", f"approvals/{approval_id}/", key=APPROVER).body["state"] == "revoked"
+    assert vote(tenant, {"id": approval_id}, "approve").status == 409
     assert state_of(product, instance) == "running"
     evidence.check_everything(product)
 
@@ -49,25 +49,23 @@ def test_a_revoked_key_cuts_the_call_that_waits(product: Product, demo: Tenant) 
     assert event["data"]
 
 
-def test_a_suspended_agent_is_out_at_once(product: Product, demo: Tenant) -> None:
-    made = demo.rest("POST", "agents/", key="HOOPWEB_DEVELOPER_API_KEY", body={"name": "wayward"})
-    if made.status == 403:
-        made = demo.rest("POST", "agents/", key=ADMIN, body={"name": "wayward"})
+def test_a_suspended_agent_is_out_at_once(product: Product, globex: Tenant) -> None:
+    made = globex.rest("POST", "agents/", key=ADMIN, body={"name": "wayward"})
     assert made.status == 201, made
-    instance, keys = new_instance(product), demo.keys_for("suspended-held", agent=made.body["id"])
-    call = terminate(demo, instance, keys=keys, edge=1)
-    approval = pending(product, demo, instance)
+    instance, keys = new_instance(product), globex.keys_for("suspended-held", agent=made.body["id"], key=ADMIN)
+    call = terminate(globex, instance, keys=keys, edge=1)
+    approval = pending(product, globex, instance)
 
     def suspend() -> None:
-        assert demo.rest("POST", f"agents/{made.body['id']}/suspend/", key=ADMIN, body={}).status == 200
+        assert globex.rest("POST", f"agents/{made.body['id']}/suspend/", key=ADMIN, body={}).status == 200
 
     assert cut_within_reach(call, suspend) == "UnauthorizedOperation"
-    withdrawn(product, demo, approval["id"], instance)
+    withdrawn(product, globex, approval["id"], instance)
     with pytest.raises(ClientError) as refused:
-        demo.aws("dynamodb", keys=keys).list_tables()
+        globex.aws("dynamodb", keys=keys).list_tables()
     assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
     assert "agent" in refused.value.response["Error"]["Message"]
-    (event,) = demo.items(f"events/?kind=agent.suspended&subject={made.body['id']}")
+    (event,) = globex.items(f"events/?kind=agent.suspended&subject={made.body['id']}")
     assert event["data"]
-    # Another agent of the same person goes on.
-    demo.aws("dynamodb").list_tables()
+    # Another agent of the same tenant goes on.
+    globex.aws("dynamodb").list_tables()

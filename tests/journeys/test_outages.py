@@ -9,19 +9,22 @@ from botocore.exceptions import ClientError
 
 from tests.journeys import evidence
 from tests.journeys.approving import APPROVER
+from tests.journeys.conftest import CONTROL_SECONDS
 from tests.journeys.product import Product, Tenant
-from tests.journeys.test_approvals import new_instance, pending, state_of, terminate, vote
+from tests.journeys.test_approvals import Call, new_instance, pending, state_of, terminate, vote
 
 
-def refused_retryably(tenant: Tenant, *, edge: int = 0) -> None:
+def refused_retryably(tenant: Tenant) -> None:
     """Both a JSON and an XML client hear that the service is away, and that trying again makes sense."""
-    with pytest.raises(ClientError) as of_json:
-        tenant.aws("dynamodb", edge=edge).list_tables()
-    with pytest.raises(ClientError) as of_xml:
-        tenant.aws("s3", edge=edge).list_buckets()
-    for refused in (of_json, of_xml):
-        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
-        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    of_json, of_xml = tenant.aws("dynamodb"), tenant.aws("s3", edge=1)
+    calls = [Call(of_json.list_tables), Call(of_xml.list_buckets)]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join(CONTROL_SECONDS + 15)
+        assert call.error is not None
+        assert call.error.response["Error"]["Code"] == "ServiceUnavailable"
+        assert call.error.response["ResponseMetadata"]["HTTPStatusCode"] == 503
 
 
 def works_again(product: Product, tenant: Tenant) -> None:

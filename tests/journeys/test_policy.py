@@ -78,7 +78,7 @@ def test_a_cleared_body_streams_through_with_constant_memory(product: Product, d
     assert withheld.value.response["Error"]["Code"] == "ResponseWithheld"
 
 
-def test_an_observed_connection_forwards_and_says_what_would_have_been(product: Product, demo: Tenant) -> None:
+def test_an_observed_connection_forwards_and_says_what_would_have_been(product: Product, globex: Tenant) -> None:
     body = {
         "name": "observed",
         "account_id": seed.ACCOUNT,
@@ -86,15 +86,15 @@ def test_an_observed_connection_forwards_and_says_what_would_have_been(product: 
         "regions": [seed.REGION],
         "observe_only": True,
     }
-    made = demo.rest("POST", "connections/", key="HOOPWEB_ADMIN_API_KEY", body=body)
+    made = globex.rest("POST", "connections/", key="HOOPWEB_ADMIN_API_KEY", body=body)
     assert made.status == 201, made
     path = f"connections/{made.body['id']}/test/"
-    assert demo.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body={}).body["state"] == "active"
+    assert globex.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body={}).body["state"] == "active"
     product.truth("s3").create_bucket(Bucket="journey-observed")
-    keys = demo.keys_for("observed", connection=made.body["id"])
-    demo.aws("s3", keys=keys).delete_bucket(Bucket="journey-observed")
+    keys = globex.keys_for("observed", connection=made.body["id"])
+    globex.aws("s3", keys=keys).delete_bucket(Bucket="journey-observed")
     names = [bucket["Name"] for bucket in product.truth("s3").list_buckets()["Buckets"]]
     assert "journey-observed" not in names
-    (call,) = demo.items("requests/?operation=DeleteBucket&effect=allow")
+    (call,) = globex.items("requests/?operation=DeleteBucket&effect=allow")
     assert call["would_be"] == "deny"
     assert call["connection_label"] == "observed"
