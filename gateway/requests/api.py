@@ -86,6 +86,7 @@ class OneMediaType(BaseContentNegotiation):
 class EdgeView(APIView):
     """Base of the edge's endpoints: verified signature, strict message, problems as `{code, message}`."""
 
+    http_method_names = ("post",)
     authentication_classes = ()
     permission_classes = ()
     renderer_classes = (MessageRenderer,)

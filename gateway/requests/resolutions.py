@@ -61,7 +61,9 @@ def resolve(*, tenant_id: UUID, held: Collection[UUID], now: datetime) -> list[V
     asked = {row.approval_id for row in rows if row.approval_id is not None}
     # Runs before requests, and in one order: whoever performs a run locks them so.
     runs = ApprovedRun.objects.for_tenant(tenant_id).filter(approval_id__in=asked, state__in=ENDED_RUNS)
-    ended: dict[UUID | None, ApprovedRun] = {run.approval_id: run for run in runs.order_by("id").select_for_update(no_key=True)}
+    ended: dict[UUID | None, ApprovedRun] = {
+        run.approval_id: run for run in runs.order_by("id").select_for_update(no_key=True)
+    }
     others = ApprovedRun.objects.for_tenant(tenant_id).filter(approval_id__in=asked - ended.keys())
     runs_of: dict[UUID | None, ApprovedRun] = {run.approval_id: run for run in others}
     turn = _Turn(

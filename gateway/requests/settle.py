@@ -302,7 +302,9 @@ def end_unanswerable(*, tenant_id: UUID, now: datetime) -> int:
         closed = ApprovalRequest.objects.for_tenant(tenant_id).filter(state__in=CLOSED_APPROVALS)
         held = ProxiedRequest.objects.for_tenant(tenant_id).filter(state=RequestState.HELD)
         found = held.filter(approval_id__in=closed.values("id")).order_by("id")
-        states: dict[UUID | None, str] = dict(closed.filter(pk__in=found.values("approval_id")).values_list("id", "state"))
+        states: dict[UUID | None, str] = dict(
+            closed.filter(pk__in=found.values("approval_id")).values_list("id", "state")
+        )
         events = []
         for row in found.select_for_update(no_key=True):
             error = f"approval.{states.get(row.approval_id, ApprovalState.EXPIRED)}"
