@@ -10,13 +10,28 @@ from pytest_django.fixtures import Settings
 from gateway.connections.models import Connection
 from gateway.identity.models import Agent, User
 from gateway.tenants.models import Tenant
-from tests.connections.conftest import standin_url, strict_sts
 from tests.connections.strict_sts import StrictSts
 from tests.requests.asking import Asking
 from tests.requests.standin import Standin, running_standin
 from tests.requests.world import ASK_TERMINATE, EVERYTHING, EdgeLife, Keys, enrolled, keys_of, publish_text
 
-__all__ = ["standin_url", "strict_sts"]
+
+@pytest.fixture(scope="session")
+def sts_server() -> Iterator[StrictSts]:
+    """One for all tests: stopping it takes longer than most of them."""
+    with StrictSts() as sts:
+        yield sts
+
+
+@pytest.fixture
+def strict_sts(sts_server: StrictSts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> StrictSts:
+    """An STS that lets the installation assume every role, until a test tells it otherwise."""
+    monkeypatch.setenv("HOOPWEB_AWS_ACCESS_KEY_ID", "AKIAINSTALLATION0000")
+    monkeypatch.setenv("HOOPWEB_AWS_SECRET_ACCESS_KEY", "installation-secret-of-the-stand-in")
+    settings.UPSTREAM_AWS_URL = sts_server.url
+    sts_server.failing_code = ""
+    sts_server.asked.clear()
+    return sts_server
 
 
 @pytest.fixture(scope="session")

@@ -242,9 +242,9 @@ def row_of(tenant: Tenant, admission: Admission) -> ProxiedRequest:
 
 
 def statements(queries: Iterable[dict[str, str]]) -> list[str]:
-    """What was asked of the database, without the frames of transactions."""
+    """What was asked of the database, without the frames of transactions and the quotes of names."""
     frames = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-    return [query["sql"] for query in queries if not query["sql"].startswith(frames)]
+    return [query["sql"].replace('"', "").strip() for query in queries if not query["sql"].startswith(frames)]
 
 
 def is_recorded(tenant: Tenant, admission: Admission) -> bool:
