@@ -272,6 +272,9 @@ class Control:
                 await asyncio.sleep(GATHER_SECONDS)
             elif not await self._ship(batch):
                 await asyncio.sleep(SHIP_PAUSE_SECONDS)
+            elif len(batch) < LARGEST_BATCH_ITEMS:
+                # What ended during the post gathers too: shipped at once, a steady caller would cost two posts a call.
+                await asyncio.sleep(GATHER_SECONDS)
 
     def _next_outcomes(self) -> list[Outcome]:
         due = time.monotonic() - OFFER_AGAIN_SECONDS

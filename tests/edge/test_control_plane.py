@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.edge.control import EdgeEnded
+from gateway.edge.control import GATHER_SECONDS, EdgeEnded
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import LARGEST_BATCH_ITEMS, LARGEST_SHARED_BODY, Admission, Verdict, VerdictKind
 from tests.edge.peers import FakeServer, write_request
@@ -128,6 +128,17 @@ async def test_a_large_body_travels_alone(world: Worlds) -> None:
         [alone] = [batch for batch in w.control.batches if any(len(item.body) > 2 for item in batch.items)]
         assert len(alone.items) == 1
         assert alone.items[0].can_hold is False
+
+
+async def test_outcomes_of_a_steady_caller_share_posts(world: Worlds) -> None:
+    async with world() as w:
+        client = await w.client()
+        started = time.monotonic()
+        for _ in range(60):
+            assert (await client.ask(CALL)).status == 200
+        await w.until(lambda: len(w.control.outcomes) == 60, "all outcomes")
+        lasted = time.monotonic() - started
+        assert w.control.outcome_posts <= lasted / GATHER_SECONDS + 1
 
 
 async def test_outcomes_wait_for_a_control_plane_that_takes_none(world: Worlds) -> None:

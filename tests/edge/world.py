@@ -61,6 +61,7 @@ class FakeControl:
         self.resolutions: list[contract.Verdict] = []
         self.is_revoked = False
         self.is_fenced = False
+        self.outcome_posts = 0
         self.store_outcomes = True
         self.feed_seconds = 0.05
         self.fail_first = 0
@@ -128,6 +129,7 @@ class FakeControl:
         return 200, msgspec.msgpack.encode(contract.VerdictBatch(items=whole))
 
     def _outcomes(self, batch: contract.OutcomeBatch) -> tuple[int, bytes]:
+        self.outcome_posts += 1
         if not self.store_outcomes:
             return 503, b""
         if self.reject_outcome in {item.id for item in batch.items}:
