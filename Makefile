@@ -2,6 +2,7 @@
 PYTHON := .venv/bin/python
 # More for pytest, for instance: make test ARGS="tests/house -x"
 ARGS ?=
+CORPUS ?=
 # Tests at once. Each has a database server of its own; whole products are started one at a time.
 TESTS_AT_ONCE ?= 2
 PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
@@ -46,13 +47,13 @@ contracts:
 	@./bootstrap.sh dev
 	@.venv/bin/lint-imports
 
-bench: ## measure what hoopweb adds to a call
+bench: ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in)
 	@./bootstrap.sh dev
 	@$(PYTHON) -m bench $(ARGS)
 
-quality: ## measure what masking finds and misses
+quality: ## measure what masking finds and misses (CORPUS=file of your own)
 	@./bootstrap.sh dev
-	@$(PYTHON) -m gateway.masking.quality $(ARGS)
+	@$(PYTHON) -m gateway.masking.quality $(CORPUS)
 
 figures: ## figures of the code: sizes, comments, tests
 	@./bootstrap.sh dev

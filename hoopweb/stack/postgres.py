@@ -61,6 +61,9 @@ class Postgres:
             "shared_buffers": "128MB",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # A refused statement's text and the row it meant hold values, and a log is read by more people than a table.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
             **self.settings,
         }
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
