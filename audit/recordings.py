@@ -51,18 +51,23 @@ def store(
     now: datetime,
 ) -> None:
     """Seal one masked half with the salt of its commitments; a correcting report replaces the earlier half."""
-    Recording.objects.update_or_create(
+    half = Recording(
         tenant_id=tenant_id,
         request_id=request_id,
         part=RecordingPart(part),
-        defaults={
-            "content_type": content_type[:120],
-            "sealed_body": seal(tenant_id=tenant_id, column=BODY_COLUMN, plaintext=body[:LARGEST_RECORDED]),
-            "sealed_salt": seal(tenant_id=tenant_id, column=SALT_COLUMN, plaintext=salt),
-            "byte_count": byte_count,
-            "is_whole": is_whole and len(body) <= LARGEST_RECORDED,
-            "recorded_at": now,
-        },
+        content_type=content_type[:120],
+        sealed_body=seal(tenant_id=tenant_id, column=BODY_COLUMN, plaintext=body[:LARGEST_RECORDED]),
+        sealed_salt=seal(tenant_id=tenant_id, column=SALT_COLUMN, plaintext=salt),
+        byte_count=byte_count,
+        is_whole=is_whole and len(body) <= LARGEST_RECORDED,
+        recorded_at=now,
+    )
+    # One statement for both cases: nearly every call leaves a half, nearly none a second one.
+    Recording.objects.bulk_create(
+        [half],
+        update_conflicts=True,
+        unique_fields=("tenant", "request_id", "part"),
+        update_fields=("content_type", "sealed_body", "sealed_salt", "byte_count", "is_whole", "recorded_at"),
     )
 
 

@@ -116,7 +116,13 @@ DATABASES = {
         # Connecting costs more than a whole admission, so connections live as long as their thread.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": ROLE != "web-edge",
-        "OPTIONS": {"application_name": f"hoopweb-{ROLE}", "connect_timeout": 5},
+        "OPTIONS": {
+            "application_name": f"hoopweb-{ROLE}",
+            "connect_timeout": 5,
+            # Statements are prepared after a few uses: planning the join before each call costs more than running it.
+            "server_side_binding": True,
+            "prepare_threshold": 3,
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from audit.kinds import EventKind
@@ -133,7 +133,9 @@ def current(tenant_id: UUID) -> CompiledRevision:
 
     One small query a call, so that a publish counts for the very next admission on every process.
     """
-    found = Policy.objects.for_tenant(tenant_id).filter(name=MAIN).values_list("current_id", flat=True).first()
-    if found is None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_id FROM policy_policy WHERE tenant_id = %s AND name = %s", [tenant_id, MAIN])
+        row = cursor.fetchone()
+    if row is None or row[0] is None:
         raise PolicyNotReady
-    return _COMPILED.get(tenant_id, found)
+    return _COMPILED.get(tenant_id, row[0])

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from audit.kinds import EventKind
@@ -154,7 +154,9 @@ def register_boot(*, edge: EdgeIdentity, boot: BootRequest, now: datetime) -> No
 
 def check_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> None:
     """Raise BootFenced unless this boot of this edge may still admit."""
-    row = EdgeBoot.objects.filter(pk=boot_id, edge_id=edge.id).values_list("fenced_at", "seen_at").first()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT fenced_at FROM requests_edgeboot WHERE id = %s AND edge_id = %s", [boot_id, edge.id])
+        row = cursor.fetchone()
     if row is None or row[0] is not None:
         raise BootFenced
 

@@ -18,6 +18,7 @@ from gateway.problems import Problem
 from gateway.requests import asks, refusals, rows, verdicts
 from gateway.requests.counters import is_delete
 from gateway.requests.entries import Allowed, Asked, Entry, Refused
+from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
 from gateway.requests.settle import SALT_COLUMN
@@ -62,7 +63,7 @@ def write_down(
     appended = append_all(tenant_id=tenant_id, events=events)[len(before) :]
     for draft, event in zip(drafts, appended, strict=True):
         draft.row.event_sequence, draft.row.event_leaf = event.sequence, event.leaf
-    ProxiedRequest.objects.bulk_create([draft.row for draft in drafts])
+    insert([draft.row for draft in drafts])
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
 
 
