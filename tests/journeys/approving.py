@@ -10,8 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hoopweb.stack import seed
-from tests.journeys.callers import code_of
+from tests.journeys.callers import TABLE, code_of
 from tests.journeys.product import Product, Tenant
 
 APPROVER = "HOOPWEB_APPROVER_API_KEY"
@@ -78,7 +77,7 @@ class Approver:
         for _ in range(MOST_RETURNS):
             try:
                 client.update_item(
-                    TableName=seed.TABLE,
+                    TableName=TABLE,
                     Key={"id": {"S": item}},
                     UpdateExpression="ADD runs :one",
                     ExpressionAttributeValues={":one": {"N": "1"}},
@@ -104,7 +103,7 @@ class Approver:
 
 
 def _counters(product: Product) -> dict[str, int]:
-    pages = product.truth("dynamodb").get_paginator("scan").paginate(TableName=seed.TABLE)
+    pages = product.truth("dynamodb").get_paginator("scan").paginate(TableName=TABLE)
     items = [item for page in pages for item in page["Items"] if "runs" in item]
     return {item["id"]["S"]: int(item["runs"]["N"]) for item in items}
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+# The storms' own table: the demo's story counts what is in the others.
+TABLE = "journey-storms"
 AT_ONCE = 6
 # Longer than any part of the product takes to come back.
 PATIENCE_SECONDS = 60.0

@@ -12,6 +12,7 @@ import pytest
 from hoopweb.stack.plan import FREE_PORTS
 from hoopweb.stack.running import running
 from hoopweb.stack.services import remove
+from tests.journeys.callers import TABLE
 from tests.journeys.product import Product, Tenant
 
 # Short, so that the test of a hold that runs out does not take ninety seconds; long enough for a person who is a test.
@@ -35,7 +36,14 @@ def product() -> Iterator[Product]:
     said: list[str] = []
     with running(settings, say=said.append) as stack:
         assert stack.wait_until_up(), "\n".join(said)
-        yield Product(stack)
+        made = Product(stack)
+        made.truth("dynamodb").create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield made
     remove(stack.plan.services)
     assert not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split(), "a process was left behind"
 

