@@ -37,7 +37,9 @@ RESULT_COLUMN = "requests_approvedrun.sealed_result"
 RESULT_KEPT = timedelta(hours=24)
 # What a request's row says that brought another's kept result.
 COLLECTED = "approval.collected"
-ENDED_RUNS = (RunState.COMPLETED, RunState.FAILED)
+# Runs that have an answer for whoever asked: of an ambiguous one, that it may have run.
+ENDED_RUNS = (RunState.COMPLETED, RunState.FAILED, RunState.AMBIGUOUS)
+RUN_AMBIGUOUS = "run.ambiguous"
 
 
 class Place(StrEnum):
@@ -165,9 +167,16 @@ def _collect(tenant_id: UUID, digest: str, row: ProxiedRequest, now: datetime) -
     answer = collect(run, by=row.pk, now=now)
     if answer is None:
         return None
-    row.state, row.ended_at, row.error = RequestState.COMPLETED, now, COLLECTED
-    row.approval_id = run.approval_id
+    row.state, row.error = end_of_collector(run)
+    row.approval_id, row.ended_at = run.approval_id, now
     return Placed(place=Place.COLLECTED, approval_id=run.approval_id, collected=answer)
+
+
+def end_of_collector(run: ApprovedRun) -> tuple[RequestState, str]:
+    """How a call ends that brought another's answer: it was not sent itself, and had a result or learned of a doubt."""
+    if run.state == RunState.AMBIGUOUS:
+        return RequestState.NOT_SENT, RUN_AMBIGUOUS
+    return RequestState.COMPLETED, COLLECTED
 
 
 def _join_run(run: ApprovedRun, row: ProxiedRequest) -> Placed:

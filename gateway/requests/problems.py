@@ -123,7 +123,8 @@ class ResultWithheld(Problem):
 
 class RunFailed(Problem):
     code = "requests.run_failed"
-    status = 502
+    # No 5xx: SDKs repeat those by themselves, and whether to make this call again is for a person to say.
+    status = 409
     title = "The approved call could not be run"
     remedy = "See the request's page in hoopweb for how it ended before asking again."
     aws_code = "ApprovedCallFailed"

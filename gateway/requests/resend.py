@@ -18,6 +18,9 @@ from gateway.sealing.services import unseal
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import Answer, Verdict, VerdictKind
 
+# On a request that was answered with what another one's run had brought.
+_BROUGHT = (asks.COLLECTED, asks.RUN_AMBIGUOUS)
+
 
 def verdict_of_known(tenant_id: UUID, entry: Entry, *, edge_id: UUID, now: datetime) -> Verdict | None:
     """Return the answer of an admission already recorded, or None where its id is new.
@@ -65,7 +68,9 @@ def _again(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
     match RequestState(row.state):
         case RequestState.ADMITTED:
             return _permission(row, entry, now)
-        case RequestState.COMPLETED if row.error == asks.COLLECTED and (answer := _collected(row, now)):
+        case RequestState.COMPLETED | RequestState.NOT_SENT if row.error in _BROUGHT and (
+            answer := _collected(row, now)
+        ):
             return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=answer)
         case RequestState.NOT_SENT if row.error == "approval.pending" and row.approval_id is not None:
             pending = refusals.pending(admission=admission, approval_id=row.approval_id, url=settings.PUBLIC_URL)

@@ -15,7 +15,7 @@ from approvals.services import revoke_all_of
 from audit.services import NewEvent, append_all
 from gateway.problems import Problem
 from gateway.requests import refusals, settle
-from gateway.requests.asks import COLLECTED, ENDED_RUNS, collect
+from gateway.requests.asks import ENDED_RUNS, collect, end_of_collector
 from gateway.requests.keyring import out_of_standing
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
 from gateway.requests.problems import (
@@ -106,6 +106,9 @@ def _resolution(turn: _Turn, row: ProxiedRequest) -> Verdict | None:
             return _of_held(turn, row)
         case RequestState.COMPLETED | RequestState.FAILED:
             return _result(turn, row) or _refusal(row, RunFailed("Its answer is no longer kept"))
+        case RequestState.AMBIGUOUS:
+            # Told here, it is not told again to the identical call that may come next.
+            return _result(turn, row) or _refusal(row, _problem_of(row.state, row.error))
         case RequestState.REFUSED:
             return _refusal(row, ApprovalRefused())
         case _:
@@ -138,7 +141,7 @@ def _of_used(turn: _Turn, row: ProxiedRequest) -> Verdict | None:
     match RunState(run.state):
         case RunState.QUEUED | RunState.RUNNING:
             return None
-        case RunState.COMPLETED | RunState.FAILED:
+        case RunState.COMPLETED | RunState.FAILED | RunState.AMBIGUOUS:
             return _collected(turn, row, run) or _ended(turn, row, _SPENT)
         case ended:
             return _ended(turn, row, f"run.{ended}")
@@ -148,7 +151,7 @@ def _collected(turn: _Turn, row: ProxiedRequest, run: ApprovedRun) -> Verdict | 
     answer = collect(run, by=row.pk, now=turn.now)
     if answer is None:
         return None
-    _end(turn, row, RequestState.COMPLETED, COLLECTED)
+    _end(turn, row, *end_of_collector(run))
     return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=answer)
 
 

@@ -30,7 +30,8 @@ from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queu
 from gateway.requests.examine import Examined, examine, plan_of, wire_request
 from gateway.requests.keyring import keys_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
-from gateway.requests.problems import ApprovalLapsed, KeyExpired, RefusedByPolicy
+from gateway.requests.problems import ApprovalLapsed, KeyExpired, RefusedByPolicy, RunFailed
+from gateway.requests.refusals import answer_in, dialect_named
 from gateway.requests.sending import Sent, send
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.scope import in_tenant
@@ -227,8 +228,9 @@ def _finish(taken: Taken, sent: Sent) -> None:
     with in_tenant(taken.tenant_id):
         plain = msgspec.msgpack.encode(sent.answer)
         sealed = seal(tenant_id=taken.tenant_id, column=RESULT_COLUMN, plaintext=plain)
+        # Ambiguous, where the lease was lost meanwhile: what really came is better, unless the doubt was told already.
         mine = ApprovedRun.objects.for_tenant(taken.tenant_id).filter(
-            pk=taken.run_id, state=RunState.RUNNING, fence=taken.fence
+            pk=taken.run_id, state__in=(RunState.RUNNING, RunState.AMBIGUOUS), fence=taken.fence, collected_at=None
         )
         mine.update(state=state, ended_at=sent.ended_at, sealed_result=sealed, result_until=sent.ended_at + RESULT_KEPT)
         settle.store_run_outcome(tenant_id=taken.tenant_id, outcome=sent.outcome)
@@ -270,11 +272,20 @@ def _ended_runs(
 ) -> list[NewEvent | None]:
     ends = []
     for run in runs.select_for_update(skip_locked=True, no_key=True).order_by("id"):
-        run.state, run.ended_at = state, now
-        run.save(update_fields=("state", "ended_at"))
         row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
+        run.state, run.ended_at = state, now
+        if state is RunState.AMBIGUOUS:
+            run.sealed_result, run.result_until = _doubt(row, error), now + RESULT_KEPT
+        run.save(update_fields=("state", "ended_at", "sealed_result", "result_until"))
         ends.append(settle.end(tenant_id=tenant_id, row=row, state=RequestState(state.value), error=error, now=now))
     return ends
+
+
+def _doubt(row: ProxiedRequest, error: str) -> bytes:
+    """The answer of a call nobody can tell about: kept like a result, so that whoever repeats the call hears it first."""
+    dialect = dialect_named(row.dialect, method=row.method, request_id=row.pk)
+    answer = answer_in(dialect, RunFailed(f"It may have run ({error})"))
+    return seal(tenant_id=row.tenant_id, column=RESULT_COLUMN, plaintext=msgspec.msgpack.encode(answer))
 
 
 def erase_results(*, tenant_id: UUID, now: datetime) -> int:

@@ -48,6 +48,8 @@ _EVENT_OF = {
 CLOSED_APPROVALS = (ApprovalState.REFUSED, ApprovalState.EXPIRED, ApprovalState.REVOKED)
 # On a request that is still owed: its client is not there any more.
 CLIENT_GONE = "client.gone"
+# A client of one of these may still be there.
+WAITED_FOR = (RequestState.HELD, RequestState.RUNNING)
 # More types or rules than any masker knows.
 MOST_COUNTS = 256
 LARGEST_COUNT = 1_000_000
@@ -258,8 +260,11 @@ def end_holds(*, tenant_id: UUID, request_ids: Collection[UUID], gone: Collectio
 
 
 def _end_held(tenant_id: UUID, rows: Sequence[ProxiedRequest], error: str, now: datetime) -> list[NewEvent]:
-    """End those of the locked rows that are held and not owed; returns the events, for the caller to append."""
-    held = [row for row in rows if row.state == RequestState.HELD]
+    """End those of the locked rows that are held and not owed; returns the events, for the caller to append.
+
+    One that runs already goes on: that nobody waits is noted, so that the identical call may wait in its place.
+    """
+    held = [row for row in rows if row.state in WAITED_FOR]
     if not held:
         return []
     # In the order of their digests, as everywhere: whoever opens or joins several locks them so.
@@ -274,7 +279,7 @@ def _end_held(tenant_id: UUID, rows: Sequence[ProxiedRequest], error: str, now: 
     for row in held:
         approval = approvals.get(row.approval_id)
         is_at_once = approval is not None and approval.runs_at_once and approval.state in OPEN_APPROVALS
-        if row.pk in running or is_at_once:
+        if row.pk in running or row.state == RequestState.RUNNING or is_at_once:
             # Remembered on the row: a grant goes to a client that waits before one that has gone.
             ProxiedRequest.objects.for_tenant(tenant_id).filter(pk=row.pk).update(error=CLIENT_GONE)
             continue
@@ -287,7 +292,7 @@ def _end_held(tenant_id: UUID, rows: Sequence[ProxiedRequest], error: str, now: 
 
 def _note_who_waits(tenant_id: UUID, approval: ApprovalRequest) -> None:
     """Several identical calls may wait for one approval: somebody waits as long as one of them does."""
-    held = ProxiedRequest.objects.for_tenant(tenant_id).filter(approval_id=approval.pk, state=RequestState.HELD)
+    held = ProxiedRequest.objects.for_tenant(tenant_id).filter(approval_id=approval.pk, state__in=WAITED_FOR)
     set_client_waiting(
         tenant_id=tenant_id, approval_id=approval.pk, is_waiting=held.exclude(error=CLIENT_GONE).exists()
     )
@@ -326,7 +331,7 @@ def settle_boot(
     for tenant_id in sorted(tenants):
         with in_tenant(tenant_id):
             mine = ProxiedRequest.objects.for_tenant(tenant_id).filter(boot_id=boot_id, edge_id=edge_id)
-            left = mine.filter(state__in=(RequestState.ADMITTED, RequestState.HELD)).exclude(error=CLIENT_GONE)
+            left = mine.filter(state__in=OPEN_STATES).exclude(error=CLIENT_GONE)
             rows = _locked(tenant_id, list(left.values_list("id", flat=True)))
             events = _end_held(tenant_id, [rows[id_] for id_ in sorted(rows)], "edge.fenced", now)
             for row in rows.values():

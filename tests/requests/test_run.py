@@ -326,6 +326,55 @@ def test_a_hold_that_ends_while_the_run_is_queued_loses_neither_grant_nor_answer
     assert asking.hold(again(first)) != approval
 
 
+def test_a_hold_that_ends_amid_the_run_is_not_run_a_second_time_by_the_call_that_returns(
+    asking: Asking, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = asking.terminate(asking.aws.instance())
+    approval = asking.hold(first)
+    asking.answer(approval)
+    run_id = asking.take(approval)
+    assert run_id is not None
+    monkeypatch.setattr("gateway.requests.run.send", _dies)
+    with pytest.raises(SystemExit):
+        asking.perform(run_id)
+    monkeypatch.undo()
+    # The worker is dead, and the client is told to come back: it does, before and after that is known.
+    asking.leave(first, gone=False)
+    joined, late = again(first), again(first)
+    assert asking.hold(joined) == approval
+    assert asking.feed(joined) == []
+    run.settle_lost(tenant_id=acme.pk, now=datetime.now(UTC) + run.LEASE * 2)
+    [verdict] = asking.feed(joined)
+    assert verdict.answer is not None
+    assert b"It may have run" in verdict.answer.body
+    assert (row_of(acme, joined).state, row_of(acme, joined).error) == ("not_sent", "run.ambiguous")
+    # Told once: who makes the call again now knows, and people are asked anew.
+    assert asking.hold(late) != approval
+
+
+def test_a_doubt_nobody_heard_of_is_told_before_the_call_is_asked_about_again(
+    asking: Asking, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = asking.terminate(asking.aws.instance())
+    approval = asking.hold(first)
+    asking.answer(approval)
+    run_id = asking.take(approval)
+    assert run_id is not None
+    monkeypatch.setattr("gateway.requests.run.send", _dies)
+    with pytest.raises(SystemExit):
+        asking.perform(run_id)
+    asking.leave(first)
+    run.settle_lost(tenant_id=acme.pk, now=datetime.now(UTC) + run.LEASE * 2)
+    second = again(first)
+    verdict = asking.edge.admit_one(second)
+    assert verdict.answer is not None
+    assert b"It may have run" in verdict.answer.body
+    # No SDK repeats it by itself.
+    assert verdict.answer.status == 409
+    assert asking.edge.admit_one(second).answer == verdict.answer
+    assert asking.hold(again(first)) != approval
+
+
 def test_a_client_that_cannot_take_its_result_finds_it_again(asking: Asking) -> None:
     first = asking.terminate(asking.aws.instance())
     asking.approved_and_run(first)
