@@ -147,7 +147,7 @@ def tables_are_read(told: Told) -> str:
     dynamodb = told.client("dynamodb")
     item = dynamodb.get_item(TableName=seed.TABLE, Key={"id": {"S": "c-1"}})["Item"]
     count = dynamodb.scan(TableName=seed.TABLE)["Count"]
-    expect(item["name"]["S"] == "Ada Byron" and count == len(seed.CUSTOMERS), (item, count))
+    expect(item["name"]["S"] == "Ada Byron" and count >= len(seed.CUSTOMERS), (item, count))
     return f"get_item and scan: {count} customers"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hoopweb.stack import guardian
 from hoopweb.stack.plan import FREE_PORTS
 from hoopweb.stack.running import running
 from hoopweb.stack.services import remove
@@ -44,8 +46,20 @@ def product() -> Iterator[Product]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield made
+        started = set(guardian.descendants(os.getpid())) & _marked(stack.plan.state.root)
     remove(stack.plan.services)
-    assert not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split(), "a process was left behind"
+    assert not [pid for pid in started if Path(f"/proc/{pid}/exe").exists()], "a process was left behind"
+
+
+def _marked(state: Path) -> set[int]:
+    """Processes that carry this product's state folder in their environment: other tests start processes too."""
+    marker = f"HOOPWEB_STATE={state}".encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
+                found.add(int(entry.name))
+    return found
 
 
 @pytest.fixture(scope="session")
