@@ -27,7 +27,7 @@ REVIEWED_LICENCES = {
 COPYLEFT = re.compile(
     r"\bA?L?GPL|GNU (Affero |Lesser )?General Public|\bMPL|Mozilla Public|\bSSPL|Business Source", re.I
 )
-MACHINE_PATH = re.compile(r"/root/|/work/|/home/[a-z]+/|/tmp/hw|/opt/wheels")
+MACHINE_PATH = re.compile(r"/root/|/home/[a-z]+/|/tmp/[a-z]+-?\d*/")
 
 
 def _help() -> str:
