@@ -14,9 +14,12 @@ import approvals
 import audit
 import gateway
 import hoopweb.api
+import hoopweb.principal
+import hoopweb.ui
 from audit.kinds import RULES, EventKind
 from gateway.problems import Problem
 
+ROOMS = (approvals, audit, gateway, hoopweb.api, hoopweb.ui)
 # Build-time and entry modules: importing them needs more than the running product has, or starts something.
 _NOT_IMPORTED = ("migrations", "tables_compiler", "__main__")
 _PROBLEMS_HEAD = """# Problems
@@ -65,9 +68,11 @@ def _facts(kind: EventKind) -> str:
 
 def problems_page() -> str:
     """The table of problems, by code; two rooms may tell one code in the words of their own place."""
-    for root in (approvals, audit, gateway, hoopweb.api):
+    for root in ROOMS:
         _import_all(root)
-    rows = {_row(problem) for problem in _below(Problem) if not problem.__module__.startswith("tests.")}
+    # Only what was imported just now for certain: the page must not depend on what else this process has loaded.
+    rooms = (*(f"{root.__name__}." for root in ROOMS), hoopweb.principal.__name__)
+    rows = {_row(problem) for problem in _below(Problem) if problem.__module__.startswith(rooms)}
     return _PROBLEMS_HEAD + "".join(sorted(rows))
 
 
