@@ -65,12 +65,31 @@ class Answer(Message, frozen=True):
     body: bytes = b""
 
 
+class SignedChunks(Message, frozen=True):
+    """What verifies the chunks of one STREAMING-AWS4-HMAC-* upload (see `gateway.wire.aws_chunked`).
+
+    `key` is derived from the gateway's credential for one day, region and service, and good for nothing else; `seed`
+    is the head's signature; `trailers` are the announced names, empty in the mode without trailers.
+    """
+
+    key: bytes
+    seed: str
+    timestamp: str
+    scope: str
+    decoded_length: int
+    trailers: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"SignedChunks({self.scope}, {self.decoded_length} bytes, trailers {self.trailers})"
+
+
 class Upstream(Message, frozen=True):
     """Where and what to send. `host` is the signed Host header; the edge dials `dial_host:dial_port`.
 
     `headers` are complete and signed for exactly this request; the edge adds only Content-Length or
     Transfer-Encoding as the body demands. `payload_sha256` is the digest a streamed payload must have: the
-    edge hashes on the fly and holds the last bytes back until it matches.
+    edge hashes on the fly and holds the last bytes back until it matches. With `chunks` the client's body is a
+    signed aws-chunked one: the edge verifies it, and sends the payload plain, or framed anew where it has trailers.
     """
 
     method: str
@@ -81,6 +100,7 @@ class Upstream(Message, frozen=True):
     dial_port: int
     is_tls: bool
     payload_sha256: str | None = None
+    chunks: SignedChunks | None = None
 
 
 class SensitivityClass(StrEnum):

@@ -183,6 +183,14 @@ class BodyHashMismatch(SignatureProblem):
     aws_code = "XAmzContentSHA256Mismatch"
 
 
+class TruncatedBody(SignatureProblem):
+    code = "wire.truncated_body"
+    status = 400
+    title = "The body ended before its last signature"
+    remedy = "Send the request again."
+    aws_code = "IncompleteBody"
+
+
 class BodyHashNeeded(SignatureProblem):
     code = "wire.body_hash_needed"
     status = 400

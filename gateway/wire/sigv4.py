@@ -67,6 +67,10 @@ class PayloadMode(StrEnum):
     STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 
 
+# Each chunk has a signature of its own, made with the client's key (see `aws_chunked`).
+STREAMING_SIGNED = frozenset((PayloadMode.STREAMING_SIGNED, PayloadMode.STREAMING_SIGNED_TRAILER))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What a request says of itself, not yet believed. `date` is the signed timestamp, UTC.
