@@ -64,8 +64,12 @@ class ContentScanner:
     def spans(self, text: str, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[Span]:
         """Disjoint spans in order; `layer` says how many encodings were already taken off."""
         data = text.encode("utf-8", "replace")
-        found = [span for span in self._found(data, wanted, layer) if wanted.has(span.kind)]
-        return in_code_points(merged(found), data) if found else []
+        found = self.byte_spans(data, wanted, layer=layer)
+        return in_code_points(found, data) if found else []
+
+    def byte_spans(self, data: bytes, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[ByteSpan]:
+        """Like `spans`, for text that is UTF-8 bytes already, in byte offsets."""
+        return merged([span for span in self._found(data, wanted, layer) if wanted.has(span.kind)])
 
     def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
         """`text` with each secret replaced by its token; counts go to `tally`."""
