@@ -6,10 +6,13 @@ Masking happens before anything comes here; that somebody read a recording is wr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
+from django.db import connection
 
 from audit.models import Recording, RecordingPart
 from gateway.sealing.services import seal, unseal
@@ -38,7 +41,20 @@ class RecordedHalf:
         return self.body.decode("utf-8", "replace")
 
 
-def store(
+class SealedHalf(msgspec.Struct, frozen=True, kw_only=True):
+    """One half as `audit_store_recordings` takes it; what is sealed is spelled as PostgreSQL spells bytes."""
+
+    request_id: UUID
+    part: str
+    content_type: str
+    sealed_body: str
+    sealed_salt: str
+    byte_count: int
+    is_whole: bool
+    recorded_at: datetime
+
+
+def sealed_half(
     *,
     tenant_id: UUID,
     request_id: UUID,
@@ -49,26 +65,31 @@ def store(
     is_whole: bool,
     byte_count: int,
     now: datetime,
-) -> None:
-    """Seal one masked half with the salt of its commitments; a correcting report replaces the earlier half."""
-    half = Recording(
-        tenant_id=tenant_id,
+) -> SealedHalf:
+    """Seal one masked half with the salt of its commitments."""
+    return SealedHalf(
         request_id=request_id,
-        part=RecordingPart(part),
+        part=RecordingPart(part).value,
         content_type=content_type[:120],
-        sealed_body=seal(tenant_id=tenant_id, column=BODY_COLUMN, plaintext=body[:LARGEST_RECORDED]),
-        sealed_salt=seal(tenant_id=tenant_id, column=SALT_COLUMN, plaintext=salt),
+        sealed_body=spelled(seal(tenant_id=tenant_id, column=BODY_COLUMN, plaintext=body[:LARGEST_RECORDED])),
+        sealed_salt=spelled(seal(tenant_id=tenant_id, column=SALT_COLUMN, plaintext=salt)),
         byte_count=byte_count,
         is_whole=is_whole and len(body) <= LARGEST_RECORDED,
         recorded_at=now,
     )
-    # One statement for both cases: nearly every call leaves a half, nearly none a second one.
-    Recording.objects.bulk_create(
-        [half],
-        update_conflicts=True,
-        unique_fields=("tenant", "request_id", "part"),
-        update_fields=("content_type", "sealed_body", "sealed_salt", "byte_count", "is_whole", "recorded_at"),
-    )
+
+
+def spelled(value: bytes) -> str:
+    """Bytes as PostgreSQL reads them out of JSON."""
+    return f"\\x{value.hex()}"
+
+
+def store(*, tenant_id: UUID, halves: Sequence[SealedHalf]) -> None:
+    """Keep sealed halves; a correcting report replaces the earlier half."""
+    if halves:
+        with connection.cursor() as cursor:
+            told = msgspec.json.encode(halves).decode()
+            cursor.execute("SELECT audit_store_recordings(%s, %s::jsonb)", [tenant_id, told])
 
 
 def recorded_halves(*, tenant_id: UUID, request_ids: Iterable[UUID]) -> dict[UUID, dict[str, RecordedHalf]]:

@@ -6,22 +6,29 @@ What a call adds to the counters is decided by `gateway.requests`; listing sessi
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from audit.kinds import EventKind
 from audit.models import Session
 from audit.services import NewEvent
 
-# Written out, since it runs with every call: making it of expressions takes longer than running it. A batch may commit
-# after a later one did, so the newest time stays.
-_BUMP = """
-UPDATE audit_session SET calls = calls + %s, refused = refused + %s, held = held + %s, deletes = deletes + %s,
-    secrets_masked = secrets_masked + %s, bytes_out = bytes_out + %s, last_at = greatest(last_at, %s)
-WHERE tenant_id = %s AND id = %s
-"""
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction adds to one session's counters; `now` is when its newest call was."""
+
+    id: UUID
+    now: datetime
+    calls: int = 0
+    refused: int = 0
+    held: int = 0
+    deletes: int = 0
+    secrets_masked: int = 0
+    bytes_out: int = 0
 
 
 def name_of(*, conversation: str, key_id: UUID) -> str:
@@ -89,19 +96,10 @@ def opened_event(session: Session, *, key_id: UUID) -> NewEvent:
     )
 
 
-def bump_counters(
-    *,
-    tenant_id: UUID,
-    session_id: UUID,
-    now: datetime,
-    calls: int = 0,
-    refused: int = 0,
-    held: int = 0,
-    deletes: int = 0,
-    secrets_masked: int = 0,
-    bytes_out: int = 0,
-) -> None:
-    """Add to a session's counters. Callers with several sessions go by ascending id, so that none wait in a ring."""
-    added = (calls, refused, held, deletes, secrets_masked, bytes_out, now, tenant_id, session_id)
-    with connection.cursor() as cursor:
-        cursor.execute(_BUMP, added)
+def bump_counters(*, tenant_id: UUID, added: Sequence[Added]) -> None:
+    """Add to the sessions' counters, locking them by ascending id, so that none wait in a ring."""
+    if added:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT audit_bump_sessions(%s, %s::jsonb)", [tenant_id, msgspec.json.encode(added).decode()]
+            )

@@ -20,7 +20,7 @@ from approvals.services import ApprovalDetails, open_or_join
 from audit.kinds import EventKind
 from audit.models import Prompt, Session
 from audit.prompts import record_prompt
-from audit.recordings import store
+from audit.recordings import sealed_half, store
 from audit.services import append
 from audit.sessions import session_for
 from gateway.connections.models import Connection
@@ -132,7 +132,7 @@ class Teller:
         return made
 
     def recorded(self, call: ProxiedRequest, part: str, body: bytes) -> None:
-        store(
+        half = sealed_half(
             tenant_id=self.tenant.pk,
             request_id=call.pk,
             part=part,
@@ -143,6 +143,7 @@ class Teller:
             byte_count=len(body),
             now=call.received_at,
         )
+        store(tenant_id=self.tenant.pk, halves=[half])
 
 
 def tell(teller: Teller, now: datetime) -> Story:

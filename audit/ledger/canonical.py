@@ -28,6 +28,35 @@ class EventBytes:
     leaf: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventHalves:
+    """An event's canonical text around its sequence number, which is known only once the ledger's head is held."""
+
+    before: str
+    after: str
+
+    def at(self, sequence: int) -> EventBytes:
+        """Return canonical bytes and leaf hash of the event at this place in the ledger."""
+        body = f"{self.before}{sequence}{self.after}".encode()
+        return EventBytes(body=body, leaf=leaf_hash(body))
+
+
+def event_halves(
+    *, tenant_id: UUID, kind: str, at: datetime, subject: UUID, session_id: UUID | None, data: Mapping[str, Any]
+) -> EventHalves:
+    """Return the canonical text of one event but for its number. Floats outside JSON's exact range are refused."""
+    # RFC 8785 sorts members by name; `seq` stands between these two groups.
+    before: dict[str, Any] = {"at": timestamp(at), "data": dict(data), "kind": kind}
+    after: dict[str, Any] = {
+        "session": str(session_id) if session_id else None,
+        "subject": str(subject),
+        "tenant": str(tenant_id),
+        "v": VERSION,
+    }
+    head, tail = rfc8785.dumps(before).decode(), rfc8785.dumps(after).decode()
+    return EventHalves(before=f'{head[:-1]},"seq":', after=f",{tail[1:]}")
+
+
 def event_bytes(
     *,
     tenant_id: UUID,
@@ -39,16 +68,5 @@ def event_bytes(
     data: Mapping[str, Any],
 ) -> EventBytes:
     """Return canonical bytes and leaf hash of one event. Floats outside JSON's exact range are refused."""
-    body = rfc8785.dumps(
-        {
-            "v": VERSION,
-            "tenant": str(tenant_id),
-            "seq": sequence,
-            "kind": kind,
-            "at": timestamp(at),
-            "subject": str(subject),
-            "session": str(session_id) if session_id else None,
-            "data": dict(data),
-        }
-    )
-    return EventBytes(body=body, leaf=leaf_hash(body))
+    halves = event_halves(tenant_id=tenant_id, kind=kind, at=at, subject=subject, session_id=session_id, data=data)
+    return halves.at(sequence)

@@ -24,6 +24,7 @@ from gateway.policy.models import Policy, Revision
 from gateway.policy.packs import pack_names, pack_text
 from gateway.policy.problems import PolicyNameRefused, PolicyNotReady
 from gateway.tenants.models import Tenant
+from gateway.tenants.scope import in_tenant
 
 MAIN = "main"
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -114,7 +115,8 @@ class _Compiled:
 
 
 def _load(tenant_id: UUID, revision_id: UUID) -> CompiledRevision:
-    revision = Revision.objects.for_tenant(tenant_id).select_related("policy").filter(pk=revision_id).first()
+    with in_tenant(tenant_id):
+        revision = Revision.objects.for_tenant(tenant_id).select_related("policy").filter(pk=revision_id).first()
     if revision is None:
         raise PolicyNotReady
     if not hmac.compare_digest(_digest(revision.compiled_text), revision.sha256):
@@ -136,6 +138,11 @@ def current(tenant_id: UUID) -> CompiledRevision:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_id FROM policy_policy WHERE tenant_id = %s AND name = %s", [tenant_id, MAIN])
         row = cursor.fetchone()
-    if row is None or row[0] is None:
+    return compiled(tenant_id, row[0] if row else None)
+
+
+def compiled(tenant_id: UUID, revision_id: UUID | None) -> CompiledRevision:
+    """A published revision, compiled; raises PolicyNotReady, which is a deny, also where there is none."""
+    if revision_id is None:
         raise PolicyNotReady
-    return _COMPILED.get(tenant_id, row[0])
+    return _COMPILED.get(tenant_id, revision_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +20,7 @@ from gateway.connections.sessions import role_session
 from gateway.connections.sts import RoleSession
 from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
-from gateway.policy.services import current
+from gateway.policy.services import compiled
 from gateway.problems import Problem
 from gateway.requests import refusals
 from gateway.requests.asks import approvable_body, call_session, is_for_worker, is_grant_there, session_ask
@@ -30,7 +31,7 @@ from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
 from gateway.requests.problems import IdReused, NotExamined, UnknownKey
 from gateway.requests.resend import verdict_of_known
-from gateway.requests.write import Written, write_down
+from gateway.requests.write import Written, is_one_statement, write_down
 from gateway.tenants.scope import in_tenant
 from gateway.terms import Effect
 from gateway.wire.contract import Admission, Refusal, Verdict
@@ -51,7 +52,10 @@ class Arrival:
 
 
 def admit(*, edge: EdgeIdentity, boot_id: UUID, items: Sequence[Admission], now: datetime) -> list[Verdict]:
-    """Answer every admission of a batch, in the order asked. The edge and its boot are verified already."""
+    """Answer every admission of a batch, in the order asked. The edge is verified already.
+
+    Raises BootFenced where this boot of the edge may admit no more.
+    """
     verdicts: dict[UUID, Verdict] = {}
     untrusted: list[Untrusted] = []
     arrivals: dict[UUID, list[Arrival]] = defaultdict(list)
@@ -95,14 +99,14 @@ def _arrive(admission: Admission, edge: EdgeIdentity) -> Arrival | Untrusted:
 def _admit_for_tenant(
     tenant_id: UUID, arrivals: Sequence[Arrival], *, edge: EdgeIdentity, boot_id: UUID, now: datetime
 ) -> tuple[dict[UUID, Verdict], list[Untrusted]]:
-    with in_tenant(tenant_id):
-        keys = keys_of(tenant_id=tenant_id, access_key_ids={arrival.claim.access_key_id for arrival in arrivals})
-        revision = _revision(tenant_id)
+    names = {arrival.claim.access_key_id for arrival in arrivals}
+    keyring = keys_of(tenant_id=tenant_id, access_key_ids=names, edge_id=edge.id, boot_id=boot_id)
+    revision = _revision(tenant_id, keyring.revision_id)
     entries: list[Entry] = []
     untrusted: list[Untrusted] = []
     before = CountedBefore()
     for arrival in arrivals:
-        key = _served(keys.get(arrival.claim.access_key_id), edge)
+        key = _served(keyring.keys.get(arrival.claim.access_key_id), edge)
         entry = _enter(arrival, before.added_to(key), revision, now)
         if isinstance(entry, Untrusted):
             untrusted.append(entry)
@@ -119,10 +123,10 @@ def _served(key: KeyFacts | Problem | None, edge: EdgeIdentity) -> KeyFacts | Pr
     return key
 
 
-def _revision(tenant_id: UUID) -> CompiledRevision | Problem:
+def _revision(tenant_id: UUID, revision_id: UUID | None) -> CompiledRevision | Problem:
     """The tenant's policy, or why there is none: then each of its calls is refused with that reason."""
     try:
-        return current(tenant_id)
+        return compiled(tenant_id, revision_id)
     except Problem as problem:
         return problem
 
@@ -219,7 +223,7 @@ def _write_alone(
 def _write_once(
     tenant_id: UUID, entries: Sequence[Entry], *, edge: EdgeIdentity, boot_id: UUID, now: datetime
 ) -> dict[UUID, Verdict]:
-    with in_tenant(tenant_id):
+    with nullcontext() if is_one_statement(entries) else in_tenant(tenant_id):
         written: list[Written] = write_down(tenant_id, entries, edge_id=edge.id, boot_id=boot_id, now=now)
     return {one.id: one.verdict(now) for one in written}
 

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.problems import Problem
-from gateway.requests import edges, settle
+from gateway.requests import edges, outcomes
 from gateway.requests.admit import admit
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.feed import feed
@@ -171,7 +171,6 @@ class AdmissionsView(EdgeView):
     message = AdmissionBatch
 
     def answer(self, edge: EdgeIdentity, message: AdmissionBatch, now: Any) -> VerdictBatch:
-        edges.check_boot(edge=edge, boot_id=message.boot, now=now)
         if len(message.items) > LARGEST_BATCH_ITEMS or len({item.id for item in message.items}) < len(message.items):
             raise MalformedMessage("A batch has at most 64 admissions, each with an id of its own")
         return VerdictBatch(items=tuple(admit(edge=edge, boot_id=message.boot, items=message.items, now=now)))
@@ -182,7 +181,7 @@ class OutcomesView(EdgeView):
 
     def answer(self, edge: EdgeIdentity, message: OutcomeBatch, now: Any) -> OutcomeReceipt:
         # A fenced boot's outcomes are taken too: they are corrections, and losing them would lose the truth.
-        return OutcomeReceipt(stored=tuple(settle.store_outcomes(edge_id=edge.id, outcomes=message.items, now=now)))
+        return OutcomeReceipt(stored=tuple(outcomes.store_outcomes(edge_id=edge.id, outcomes=message.items, now=now)))
 
 
 class FeedView(EdgeView):

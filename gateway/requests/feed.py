@@ -15,6 +15,7 @@ from audit.models import Event, LedgerHead
 from audit.refusals import count
 from gateway.requests import settle
 from gateway.requests.edges import EdgeIdentity, see_boot
+from gateway.requests.outcomes import brought_by
 from gateway.requests.resolutions import cut_off, resolve
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import FeedAnswer, FeedRequest, Notice, Verdict
@@ -45,8 +46,8 @@ def _held_and_ended(edge: EdgeIdentity, asked: FeedRequest, now: datetime) -> li
     ended = {one.id for one in asked.ended}
     gone = {one.id for one in asked.ended if one.client_is_gone}
     mine: dict[UUID, set[UUID]] = defaultdict(set)
-    for request_id, tenant_id in settle.tenants_of(edge_id=edge.id, request_ids={*asked.held, *ended}).items():
-        mine[tenant_id].add(request_id)
+    for one in brought_by(edge_id=edge.id, request_ids={*asked.held, *ended}).values():
+        mine[one.tenant_id].add(one.id)
     resolutions: list[Verdict] = []
     for tenant_id, requests in sorted(mine.items()):
         # Two transactions: the first locks approvals after requests, the second runs before them.

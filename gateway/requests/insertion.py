@@ -1,6 +1,6 @@
-"""Inserting request rows: one statement made once, since the ORM takes longer to make it than the database to run it.
+"""Inserting request rows with their events and counters: one statement, since it stands before every call.
 
-What the rows say is `rows`; the order of writes is `write`.
+What the rows say is `rows`; the order of writes is `write`; the statement itself is a function of the database.
 """
 
 from __future__ import annotations
@@ -8,35 +8,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
-from django.db import connection, models
-from psycopg.types.json import Jsonb
+import msgspec
+from django.db import connection
 
+from audit.recordings import spelled
+from audit.services import NewEvent, as_json
+from audit.sessions import Added
 from gateway.requests.models import ProxiedRequest
 
 
 @lru_cache(maxsize=1)
-def _columns() -> tuple[tuple[str, bool], ...]:
-    """Attribute and whether it is JSON, for every column in the model's own order."""
-    fields = ProxiedRequest._meta.concrete_fields
-    return tuple((field.attname, isinstance(field, models.JSONField)) for field in fields)
+def _columns() -> tuple[tuple[str, str], ...]:
+    """Attribute and column, for every column of the model."""
+    return tuple((field.attname, str(field.column)) for field in ProxiedRequest._meta.concrete_fields)
 
 
-@lru_cache(maxsize=64)
-def _statement(count: int) -> str:
-    table = connection.ops.quote_name(ProxiedRequest._meta.db_table)
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in ProxiedRequest._meta.concrete_fields)
-    one = f"({', '.join(['%s'] * len(_columns()))})"
-    return f"INSERT INTO {table} ({names}) VALUES {', '.join([one] * count)}"  # noqa: S608  # names of our own model
+def _values(row: ProxiedRequest) -> dict[str, Any]:
+    values = {column: getattr(row, name) for name, column in _columns()}
+    return {column: spelled(value) if isinstance(value, bytes) else value for column, value in values.items()}
 
 
-def _values(row: ProxiedRequest) -> list[Any]:
-    return [Jsonb(getattr(row, name)) if is_json else getattr(row, name) for name, is_json in _columns()]
+def insert(
+    *, tenant_id: UUID, rows: Sequence[ProxiedRequest], events: Sequence[NewEvent], added: Sequence[Added]
+) -> None:
+    """Insert the rows and append the events, of which the last are the rows' own: each row learns its place.
 
-
-def insert(rows: Sequence[ProxiedRequest]) -> None:
-    """Insert the rows in one statement; raises IntegrityError when an id is known already."""
-    if not rows:
-        return
+    Enters the tenant itself; raises IntegrityError when an id is known already.
+    """
+    written = (added, [as_json(tenant_id=tenant_id, event=event) for event in events], [_values(row) for row in rows])
     with connection.cursor() as cursor:
-        cursor.execute(_statement(len(rows)), [value for row in rows for value in _values(row)])
+        cursor.execute(
+            "SELECT sequence, leaf FROM requests_admit(%s, %s::jsonb, %s::jsonb, %s::jsonb) ORDER BY sequence",
+            [tenant_id, *(msgspec.json.encode(part).decode() for part in written)],
+        )
+        appended = cursor.fetchall()[len(events) - len(rows) :]
+    for row, (sequence, leaf) in zip(rows, appended, strict=True):
+        row.event_sequence, row.event_leaf = sequence, bytes(leaf)

@@ -1,21 +1,22 @@
 """What is known of the keys in a batch: one query a tenant brings key, person, agent, connection, session, prompt.
 
-One query, because it stands before every call; what it returns are values, so that all thinking after it is pure.
+One query, because it stands before every call: the view `requests_key` joins it. What it returns are values, so that
+all thinking after it is pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from gateway.connections.sts import BaseKeys, RoleTarget
 from gateway.problems import Problem
-from gateway.requests.problems import KeyExpired, PrincipalSuspended
+from gateway.requests.problems import BootFenced, KeyExpired, PrincipalSuspended
 from gateway.sealing.envelope import SealBroken
 from gateway.sealing.services import unseal
 from gateway.terms import Principal, PrincipalKind, SessionCounters
@@ -23,37 +24,10 @@ from gateway.terms import Principal, PrincipalKind, SessionCounters
 SECRET_COLUMN = "identity_gatewaykey.sealed_secret"  # noqa: S105  # the name of a column
 CREDENTIAL_COLUMN = "connections_credential.sealed_secret"
 
-_QUERY = """
-SELECT k.id, k.access_key_id, k.sealed_secret, k.token_digest, k.expires_at, k.revoked_at, k.conversation,
-       k.generation, k.prompt_id, k.user_id, u.username, u.is_active AND m.is_active AS is_member,
-       coalesce(m.groups, '{}') AS groups, k.service_account_id, w.name AS workload, w.is_suspended AS is_workload_out,
-       k.agent_id, a.name AS agent, a.is_suspended AS is_agent_out,
-       c.id AS connection_id, c.name AS connection, c.account_id, c.role_arn, c.external_id, c.regions,
-       c.state AS connection_state, c.observe_only, d.access_key_id AS base_key, d.sealed_secret AS base_secret,
-       t.slug AS tenant, t.is_suspended AS is_tenant_out,
-       s.id AS session_id, s.calls, s.deletes, s.secrets_masked, s.bytes_out,
-       p.id AS last_prompt, p.source AS last_source, p.generation AS last_generation
-FROM identity_gatewaykey k
-JOIN tenants_tenant t ON t.id = k.tenant_id
-JOIN connections_connection c ON c.tenant_id = k.tenant_id AND c.id = k.connection_id
-LEFT JOIN connections_credential d ON d.tenant_id = k.tenant_id AND d.id = c.credential_id
-LEFT JOIN identity_user u ON u.id = k.user_id
-LEFT JOIN identity_membership m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id
-LEFT JOIN identity_serviceaccount w ON w.tenant_id = k.tenant_id AND w.id = k.service_account_id
-LEFT JOIN identity_agent a ON a.tenant_id = k.tenant_id AND a.id = k.agent_id
-LEFT JOIN audit_session s ON s.tenant_id = k.tenant_id AND s.connection_id = k.connection_id
-     AND s.person_id IS NOT DISTINCT FROM k.user_id
-     AND s.conversation = CASE WHEN k.conversation = '' THEN 'key:' || k.id ELSE k.conversation END
-LEFT JOIN LATERAL (
-    SELECT id, source, generation FROM audit_prompt
-    WHERE tenant_id = k.tenant_id AND conversation = k.conversation AND k.conversation <> ''
-      AND person_id IS NOT DISTINCT FROM k.user_id
-      AND (k.generation = '' OR generation = k.generation)
-    ORDER BY recorded_at DESC LIMIT 1
-) p ON true
-WHERE k.tenant_id = %s AND
-"""
-_BY_NAME, _BY_ID = "k.access_key_id = ANY(%s)", "k.id = ANY(%s)"
+_NAMED = "SELECT * FROM requests_keys(%s, %s::text[], %s, %s)"
+_BY_ID = "SELECT * FROM requests_key WHERE tenant_id = %s AND id = ANY(%s)"
+# What `requests_keys` raises for a boot that may admit no more.
+_FENCED = "HB001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,22 +87,43 @@ class KeyFacts:
             raise problem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of a batch by access key id, and the policy revision in force as they were read."""
+
+    keys: Mapping[str, KeyFacts | Problem]
+    revision_id: UUID | None
+
+
 def _standing(*, suspended: str, is_revoked: bool, expires_at: datetime, now: datetime) -> Problem | None:
     if suspended:
         return PrincipalSuspended(f"Suspended: the {suspended}")
     return KeyExpired() if is_revoked or now >= expires_at else None
 
 
-def keys_of(*, tenant_id: UUID, access_key_ids: Collection[str]) -> dict[str, KeyFacts | Problem]:
-    """Return the tenant's keys by access key id, or why one cannot be used. Call inside the tenant's transaction."""
-    rows = _rows(_QUERY + _BY_NAME, tenant_id, access_key_ids)
-    return {row["access_key_id"]: _facts_or_problem(tenant_id, row) for row in rows}
+def keys_of(
+    *, tenant_id: UUID, access_key_ids: Collection[str], edge_id: UUID | None = None, boot_id: UUID | None = None
+) -> Keyring:
+    """Return what the tenant's keys open, or why one cannot be used; one statement, which enters the tenant itself.
+
+    With a boot named, raises BootFenced unless that boot of that edge may still admit.
+    """
+    try:
+        rows = _rows(_NAMED, [tenant_id, list(access_key_ids), edge_id, boot_id])
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == _FENCED:
+            raise BootFenced from None
+        raise
+    return Keyring(
+        keys={row["access_key_id"]: _facts_or_problem(tenant_id, row) for row in rows},
+        revision_id=rows[0]["revision_id"] if rows else None,
+    )
 
 
 def out_of_standing(*, tenant_id: UUID, key_ids: Collection[UUID], now: datetime) -> dict[UUID, Problem]:
     """Return by its own id each key that may not be used any more, with the reason. Opens no secret."""
     found: dict[UUID, Problem] = {}
-    for row in _rows(_QUERY + _BY_ID, tenant_id, key_ids) if key_ids else ():
+    for row in _rows(_BY_ID, [tenant_id, list(key_ids)]) if key_ids else ():
         problem = _standing(
             suspended=_suspended(row), is_revoked=row["revoked_at"] is not None, expires_at=row["expires_at"], now=now
         )
@@ -145,9 +140,9 @@ def _facts_or_problem(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts | Proble
         return problem
 
 
-def _rows(query: str, tenant_id: UUID, named: Collection[str] | Collection[UUID]) -> list[dict[str, Any]]:
+def _rows(query: str, values: list[Any]) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(query, [tenant_id, list(named)])
+        cursor.execute(query, values)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

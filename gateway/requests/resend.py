@@ -12,8 +12,8 @@ from gateway.problems import Problem
 from gateway.requests import asks, refusals, rows, settle, verdicts
 from gateway.requests.entries import Allowed, Asked, Entry, Refused
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState
+from gateway.requests.outcomes import SALT_COLUMN
 from gateway.requests.problems import AlreadyEnded, IdReused, RefusedByPolicy
-from gateway.requests.settle import SALT_COLUMN
 from gateway.sealing.services import unseal
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import Answer, Verdict, VerdictKind

@@ -23,9 +23,9 @@ from approvals.models import ApprovalRequest, ApprovalState
 from approvals.services import covers, take_granted_by_id
 from audit.services import NewEvent, append_all
 from gateway.connections.sts import RoleSession
-from gateway.policy.services import current
+from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import rows, settle, verdicts
+from gateway.requests import outcomes, rows, settle, verdicts
 from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run, stored_admission
 from gateway.requests.examine import Examined, examine, plan_of, wire_request
 from gateway.requests.keyring import keys_of
@@ -135,9 +135,10 @@ def _examined(tenant_id: UUID, run_id: UUID, now: datetime) -> Examined | Proble
             return ApprovalLapsed()
         request = wire_request(admission)
         claim = claim_of(request)
-        key = keys_of(tenant_id=tenant_id, access_key_ids=[claim.access_key_id]).get(claim.access_key_id)
+        keyring = keys_of(tenant_id=tenant_id, access_key_ids=[claim.access_key_id])
+        key = keyring.keys.get(claim.access_key_id)
         try:
-            revision = current(tenant_id)
+            revision = compiled(tenant_id, keyring.revision_id)
         except Problem as problem:
             return problem
     if key is None or isinstance(key, Problem):
@@ -179,7 +180,7 @@ def _take(
         event = append_all(tenant_id=tenant_id, events=[rows.run_event_of(row, examined, now=now)])[0]
         row.event_sequence, row.event_leaf = event.sequence, event.leaf
         row.save(update_fields=("state", "started_at", "event_sequence", "event_leaf"))
-        salt = unseal(tenant_id=tenant_id, column=settle.SALT_COLUMN, sealed=row.sealed_salt or b"")
+        salt = unseal(tenant_id=tenant_id, column=outcomes.SALT_COLUMN, sealed=row.sealed_salt or b"")
     upstream = verdicts.upstream(examined, session=session, leaf=event.leaf, now=now)
     return Taken(
         run_id=run_id,
@@ -233,7 +234,7 @@ def _finish(taken: Taken, sent: Sent) -> None:
             pk=taken.run_id, state__in=(RunState.RUNNING, RunState.AMBIGUOUS), fence=taken.fence, collected_at=None
         )
         mine.update(state=state, ended_at=sent.ended_at, sealed_result=sealed, result_until=sent.ended_at + RESULT_KEPT)
-        settle.store_run_outcome(tenant_id=taken.tenant_id, outcome=sent.outcome)
+        outcomes.store_run_outcome(tenant_id=taken.tenant_id, outcome=sent.outcome)
 
 
 def _not_sent(tenant_id: UUID, run_id: UUID, problem: Problem, now: datetime) -> OutcomeKind:

@@ -6,14 +6,13 @@ Nothing here waits for a network or thinks about policy; what a verdict says is 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from audit.services import NewEvent, append_all
-from audit.sessions import bump_counters, opened_event, session_for
+from audit.services import NewEvent
+from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
 from gateway.requests import asks, refusals, rows, verdicts
 from gateway.requests.counters import is_delete
@@ -21,7 +20,7 @@ from gateway.requests.entries import Allowed, Asked, Entry, Refused
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
-from gateway.requests.settle import SALT_COLUMN
+from gateway.requests.outcomes import SALT_COLUMN
 from gateway.sealing.services import seal
 from gateway.wire.contract import Verdict
 
@@ -50,21 +49,25 @@ class Draft:
 def write_down(
     tenant_id: UUID, entries: Sequence[Entry], *, edge_id: UUID, boot_id: UUID, now: datetime
 ) -> list[Written]:
-    """Record the entries in order. Call inside the tenant's transaction; an id known already raises IntegrityError."""
+    """Record the entries in order; an id known already raises IntegrityError.
+
+    Call inside the tenant's transaction, unless `is_one_statement`.
+    """
     sessions, opened = _sessions(tenant_id, [key_of(entry) for entry in entries], now)
     drafts = [_draft(entry, sessions[key_of(entry).id], edge_id=edge_id, boot_id=boot_id, now=now) for entry in entries]
-    _bump(tenant_id, drafts, now)
     before = [*opened, *_place(drafts, now)]
     for draft in drafts:
         # Before the ledger's lock; the reference to the request is checked at the commit.
         if draft.hold is not None and isinstance(draft.entry, Asked):
             asks.keep(draft.hold, draft.entry, draft.row, now=now)
     events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
-    appended = append_all(tenant_id=tenant_id, events=events)[len(before) :]
-    for draft, event in zip(drafts, appended, strict=True):
-        draft.row.event_sequence, draft.row.event_leaf = event.sequence, event.leaf
-    insert([draft.row for draft in drafts])
+    insert(tenant_id=tenant_id, rows=[draft.row for draft in drafts], events=events, added=_added(drafts, now))
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
+
+
+def is_one_statement(entries: Iterable[Entry]) -> bool:
+    """Whether nothing is to be opened or asked for these, so that one statement writes all there is to write."""
+    return all(not isinstance(entry, Asked) and key_of(entry).session_id is not None for entry in entries)
 
 
 def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
@@ -120,20 +123,21 @@ def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple
     return known, opened
 
 
-def _bump(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> None:
-    # In the order of their ids: two batches that share sessions must lock them alike.
-    for session_id in sorted({draft.row.session_id for draft in drafts}):
-        mine = [draft for draft in drafts if draft.row.session_id == session_id]
-        states = Counter(draft.row.state for draft in mine)
-        bump_counters(
-            tenant_id=tenant_id,
-            session_id=session_id,
+def _added(drafts: Sequence[Draft], now: datetime) -> list[Added]:
+    by_session: dict[UUID, list[ProxiedRequest]] = {}
+    for draft in drafts:
+        by_session.setdefault(draft.row.session_id, []).append(draft.row)
+    return [
+        Added(
+            id=session_id,
             now=now,
-            calls=len(mine),
-            refused=states[RequestState.REFUSED],
-            held=states[RequestState.HELD],
-            deletes=sum(draft.row.state != RequestState.REFUSED and is_delete(draft.row.operation) for draft in mine),
+            calls=len(rows_),
+            refused=sum(row.state == RequestState.REFUSED for row in rows_),
+            held=sum(row.state == RequestState.HELD for row in rows_),
+            deletes=sum(row.state != RequestState.REFUSED and is_delete(row.operation) for row in rows_),
         )
+        for session_id, rows_ in by_session.items()
+    ]
 
 
 def _verdict(draft: Draft) -> Callable[[datetime], Verdict]:

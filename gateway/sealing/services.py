@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from gateway.sealing import envelope
 from gateway.sealing.models import DataKey
+from gateway.tenants.scope import in_tenant
 
 _WRAP_COLUMN = "sealing_datakey.wrapped"
 
@@ -41,8 +42,10 @@ def _find(tenant_id: UUID, version: int | None) -> tuple[int, bytes] | None:
     cached = _keys.get((tenant_id, version))
     if cached is not None:
         return cached
-    rows = DataKey.objects.for_tenant(tenant_id)
-    row = (rows.order_by("-version") if version is None else rows.filter(version=version)).first()
+    # Seldom, and perhaps outside any transaction: what seals need not have entered the tenant.
+    with in_tenant(tenant_id):
+        rows = DataKey.objects.for_tenant(tenant_id)
+        row = (rows.order_by("-version") if version is None else rows.filter(version=version)).first()
     if row is None:
         return None
     found = _open_row(row)
@@ -59,7 +62,7 @@ def _create(tenant_id: UUID) -> tuple[int, bytes]:
         nonce=os.urandom(envelope.NONCE_BYTES),
         associated_data=envelope.associated(str(tenant_id), _WRAP_COLUMN),
     )
-    with transaction.atomic():
+    with in_tenant(tenant_id):
         # Two first writers would each make a version 1: the lock lets the second find the first one's.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"datakey:{tenant_id}"])

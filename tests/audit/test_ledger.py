@@ -9,6 +9,7 @@ import pytest
 from django.db import Error, connection
 
 from audit.kinds import RULES, EventKind
+from audit.ledger.canonical import event_bytes
 from audit.ledger.tree import leaf_hash
 from audit.models import Event, LedgerHead
 from audit.services import NewEvent, UnknownFact, append, append_all
@@ -58,6 +59,24 @@ class TestOneWriter:
             str(row.subject),
             {"by": "bob", "what": "prompt"},
         )
+
+    @pytest.mark.parametrize("what", ["prompt", "größer 🙂", '"\\', "\b\f\n\r\t\x1f\x7f", "\\u0000", "\u2028\ue000"])
+    def test_the_database_makes_the_bytes_anyone_makes_from_the_facts(self, acme: Tenant, what: str) -> None:
+        event = read_event(acme, what)
+        with in_tenant(acme):
+            append_all(tenant_id=acme.pk, events=[event] * 11)
+            row = Event.objects.get(sequence=10)
+        made = event_bytes(
+            tenant_id=acme.pk,
+            sequence=10,
+            kind=event.kind.value,
+            at=event.at,
+            subject=event.subject,
+            session_id=None,
+            data=event.data,
+        )
+        assert (bytes(row.body), bytes(row.leaf)) == (made.body, made.leaf)
+        assert json.loads(made.body)["data"]["what"] == what
 
     def test_nothing_to_append_takes_no_lock_and_no_number(self, acme: Tenant) -> None:
         with in_tenant(acme):

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from audit.models import Recording, RecordingPart
-from audit.recordings import BODY_COLUMN, LARGEST_RECORDED, SALT_COLUMN, recorded_halves, store
+from audit.recordings import BODY_COLUMN, LARGEST_RECORDED, SALT_COLUMN, recorded_halves, sealed_half, store
 from gateway.sealing.envelope import SealBroken
 from gateway.sealing.services import unseal
 from gateway.tenants.models import Tenant
@@ -32,7 +32,7 @@ def keep(tenant: Tenant, **changed: Any) -> None:
         "now": NOW,
     }
     with in_tenant(tenant):
-        store(tenant_id=tenant.pk, **(told | changed))
+        store(tenant_id=tenant.pk, halves=[sealed_half(tenant_id=tenant.pk, **(told | changed))])
 
 
 def test_both_halves_come_back_as_they_were_kept(acme: Tenant) -> None:

@@ -13,7 +13,7 @@ from audit.kinds import EventKind
 from audit.models import Session
 from audit.selectors import sessions
 from audit.services import append_all
-from audit.sessions import bump_counters, opened_event, session_for
+from audit.sessions import Added, bump_counters, opened_event, session_for
 from gateway.connections.models import Connection
 from gateway.identity.models import User
 from gateway.tenants.models import Tenant
@@ -97,8 +97,10 @@ def test_counters_add_up(caller: Caller, acme: Tenant) -> None:
     session, _ = caller.call()
     later = NOW + timedelta(minutes=2)
     with in_tenant(acme):
-        bump_counters(tenant_id=acme.pk, session_id=session.pk, now=later, calls=3, refused=1, held=1, deletes=1)
-        bump_counters(tenant_id=acme.pk, session_id=session.pk, now=NOW, calls=1, secrets_masked=4, bytes_out=10**12)
+        bump_counters(tenant_id=acme.pk, added=[Added(id=session.pk, now=later, calls=3, refused=1, held=1, deletes=1)])
+        bump_counters(
+            tenant_id=acme.pk, added=[Added(id=session.pk, now=NOW, calls=1, secrets_masked=4, bytes_out=10**12)]
+        )
         session.refresh_from_db()
     assert (session.calls, session.refused, session.held, session.deletes) == (4, 1, 1, 1)
     assert (session.secrets_masked, session.bytes_out) == (4, 10**12)
@@ -108,7 +110,7 @@ def test_counters_add_up(caller: Caller, acme: Tenant) -> None:
 def test_another_tenants_session_is_not_counted_up(caller: Caller, acme: Tenant, globex: Tenant) -> None:
     session, _ = caller.call()
     with in_tenant(globex):
-        bump_counters(tenant_id=acme.pk, session_id=session.pk, now=NOW, calls=1)
+        bump_counters(tenant_id=acme.pk, added=[Added(id=session.pk, now=NOW, calls=1)])
     with in_tenant(acme):
         session.refresh_from_db()
     assert session.calls == 0
@@ -119,7 +121,7 @@ def test_the_list_begins_with_the_latest_call(caller: Caller, acme: Tenant) -> N
     second, _ = caller.call(conversation="conversation-2", now=NOW + timedelta(minutes=1))
     with in_tenant(acme):
         assert [one.pk for one in sessions(tenant=acme)] == [second.pk, first.pk]
-        bump_counters(tenant_id=acme.pk, session_id=first.pk, now=NOW + timedelta(minutes=5), calls=1)
+        bump_counters(tenant_id=acme.pk, added=[Added(id=first.pk, now=NOW + timedelta(minutes=5), calls=1)])
         assert [one.pk for one in sessions(tenant=acme)] == [first.pk, second.pk]
         assert not sessions(tenant=acme, person_id=uuid.UUID(int=9)).exists()
 
@@ -140,7 +142,9 @@ def test_calls_at_once_are_all_counted(caller: Caller, acme: Tenant) -> None:
     def bump(number: int) -> None:
         for _ in range(10):
             with in_tenant(acme):
-                bump_counters(tenant_id=acme.pk, session_id=session.pk, now=NOW + timedelta(seconds=number), calls=1)
+                bump_counters(
+                    tenant_id=acme.pk, added=[Added(id=session.pk, now=NOW + timedelta(seconds=number), calls=1)]
+                )
 
     assert at_once([partial(bump, number) for number in range(4)]) == [None] * 4
     with in_tenant(acme):

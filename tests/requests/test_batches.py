@@ -144,6 +144,7 @@ def test_what_nobody_foresaw_in_one_item_is_its_own_refusal(
     assert kinds_of(acme, poison) == ["request.refused"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_resent_batch_gets_the_same_answers_and_no_second_event(
     ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_resent_batch_gets_the_same_answers_and_no_second_event(
     assert events_of(acme) == events
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_batch_resent_with_more_writes_down_what_is_new(
     ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_batch_resent_with_more_writes_down_what_is_new(
     assert kinds_of(acme, known) == kinds_of(acme, new) == ["request.admitted"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_permission_is_not_given_again_once_the_key_is_revoked(
     ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_permission_is_not_given_again_once_the_key_is_revoked(
     assert kinds_of(acme, item) == ["request.admitted", "request.not_sent"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_another_edge_does_not_get_the_answer(ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
     item = listing(keys)
     edge.admit(item)

@@ -164,6 +164,7 @@ def test_a_batch_with_one_id_twice_or_too_many_is_malformed(
     assert not is_recorded(acme, item)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_fenced_life_admits_nothing(ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
     earlier = edge.boot
     edge.start()

@@ -18,8 +18,8 @@ from django.db import connection
 from gateway.requests import edges
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.models import Edge, EdgeBoot, EnrolmentToken
+from gateway.requests.outcomes import store_outcomes
 from gateway.requests.problems import BootFenced, EdgeRefused, EnrolmentRefused
-from gateway.requests.settle import store_outcomes
 from gateway.tenants.models import Tenant
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import BootRequest, Enrolment, JournalStatement, Outcome, edge_string_to_sign
@@ -257,7 +257,11 @@ def test_an_admission_that_commits_after_the_fence_is_settled_too(
     _settle()
     # It was checked before the fence, and its transaction took its time.
     late = keys.call("secretsmanager", "list_secrets")
+    boot = EdgeBoot.objects.filter(pk=earlier)
+    fenced_at = boot.get().fenced_at
+    boot.update(fenced_at=None)
     EdgeLife(identity=edge.identity, key=edge.key, boot=earlier).admit(late)
+    boot.update(fenced_at=fenced_at)
     _settle(30)
     assert row_of(acme, late).state == "not_sent"
 

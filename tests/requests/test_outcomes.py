@@ -14,8 +14,8 @@ from audit.models import Recording, Session
 from audit.recordings import recorded_halves
 from gateway.connections.models import Connection
 from gateway.identity.models import User
-from gateway.requests import settle
-from gateway.requests.settle import store_outcomes
+from gateway.requests import outcomes
+from gateway.requests.outcomes import store_outcomes
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from gateway.terms import OutcomeKind
@@ -209,4 +209,4 @@ def test_one_outcome_told_by_two_posts_at_once_is_stored_once(
 
 
 def test_a_long_time_is_no_transaction() -> None:
-    assert timedelta(seconds=30) < settle.UNKNOWN_FOR <= timedelta(minutes=5)
+    assert timedelta(seconds=30) < outcomes.UNKNOWN_FOR <= timedelta(minutes=5)

@@ -367,6 +367,7 @@ def test_messages_name_no_secret(ready: StrictSts, edge: EdgeLife, keys: Keys) -
         assert keys.token[1:] not in told
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_id_is_not_taken_twice_for_different_calls(
     ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant
 ) -> None:

@@ -142,10 +142,10 @@ def test_a_policy_that_cannot_be_loaded_runs_nothing(
     run_id = asking.take(approval)
     assert run_id is not None
 
-    def broken(_tenant_id: object) -> None:
+    def broken(_tenant_id: object, _revision_id: object) -> None:
         raise PolicyNotReady
 
-    monkeypatch.setattr("gateway.requests.run.current", broken)
+    monkeypatch.setattr("gateway.requests.run.compiled", broken)
     assert asking.perform(run_id) is OutcomeKind.NOT_SENT
     assert asking.aws.seen(admission.id) == []
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -239,12 +239,6 @@ def row_of(tenant: Tenant, admission: Admission) -> ProxiedRequest:
     with in_tenant(tenant):
         found: ProxiedRequest = ProxiedRequest.objects.for_tenant(tenant).get(pk=admission.id)
     return found
-
-
-def statements(queries: Iterable[dict[str, str]]) -> list[str]:
-    """What was asked of the database, without the frames of transactions and the quotes of names."""
-    frames = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
-    return [query["sql"].replace('"', "").strip() for query in queries if not query["sql"].startswith(frames)]
 
 
 def is_recorded(tenant: Tenant, admission: Admission) -> bool:
