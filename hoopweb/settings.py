@@ -37,6 +37,8 @@ PUBLIC_URL = os.environ.get("HOOPWEB_URL", "http://127.0.0.1:8080").rstrip("/")
 KEY_FILE = Path(os.environ.get("HOOPWEB_KEY_FILE", str(STATE_DIR / "secrets" / "sealing-key")))
 # Set only where a stand-in takes AWS's place: calls are signed for AWS's host and dialled to this address.
 UPSTREAM_AWS_URL = os.environ.get("HOOPWEB_UPSTREAM_AWS_URL", "")
+# What clients call the edges. Before such a name they put buckets (virtual-hosted S3) and operations' host prefixes.
+GATEWAY_NAMES = tuple(filter(None, os.environ.get("HOOPWEB_GATEWAY_NAMES", "localhost").split(",")))
 HOLD_SECONDS = float(os.environ.get("HOOPWEB_HOLD_SECONDS", "90"))
 INTERIM_SECONDS = float(os.environ.get("HOOPWEB_INTERIM_SECONDS", "15"))
 FEED_SECONDS = 0.25

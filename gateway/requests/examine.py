@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import rfc8785
+from django.conf import settings
 
 from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
@@ -26,9 +27,11 @@ from gateway.terms import Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.masking_paths import mask_plan
 from gateway.wire.aws.parsing import parse
+from gateway.wire.aws.placing import placed
 from gateway.wire.aws.reading import Reading
 from gateway.wire.aws.redaction import digest_parameters
 from gateway.wire.contract import Admission, BodyMode, MaskPlan
+from gateway.wire.hosts import path_style
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, verify, without_presign
 
@@ -95,8 +98,8 @@ def examine(
 ) -> Examined:
     """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
     key.check_standing(now)
-    plain = without_presign(request)
-    readings = parse(plain, claim.service, claim.region)
+    plain = path_style(without_presign(request), claim.service, settings.GATEWAY_NAMES)
+    readings = placed(parse(plain, claim.service, claim.region), plain, settings.GATEWAY_NAMES)
     candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
     primary = _strictest(candidates)
     check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from gateway.connections.endpoints import Endpoint, upstream_of
 from gateway.connections.sts import RoleSession
 from gateway.requests.examine import Examined, plan_of
+from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
 from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
 
@@ -38,6 +40,8 @@ def witness(request_id: UUID, leaf: bytes) -> str:
 def _endpoint(examined: Examined) -> Endpoint:
     """Where AWS's own rules put the parsed service, dialled at the stand-in where one takes AWS's place."""
     endpoint = upstream_of(examined.primary.operation.service, examined.question.region)
+    prefix = upstream_prefix(examined.reading)
+    endpoint = replace(endpoint, host=prefix + endpoint.host, dial_host=prefix + endpoint.dial_host)
     return endpoint.dialled_at(settings.UPSTREAM_AWS_URL) if settings.UPSTREAM_AWS_URL else endpoint
 
 

@@ -47,6 +47,12 @@ class OddEncoding(WireProblem):
     remedy = "Encode as AWS SDKs do: unreserved characters plain, a space as %20, no dot segments."
 
 
+class MisplacedHost(WireProblem):
+    code = "wire.misplaced_host"
+    title = "The request's Host and its parameters do not fit together"
+    remedy = "Use a bucket name or the operation's own prefix before the gateway's name, or the gateway's name alone."
+
+
 class AmbiguousProtocol(WireProblem):
     code = "wire.ambiguous_protocol"
     title = "The request speaks more than one AWS protocol at once"

@@ -51,14 +51,18 @@ def session() -> botocore.session.Session:
 
 def client(service: str, **config: Any) -> Any:
     # Members a client adds of its own accord are off: they would be no part of what was asked.
-    quiet = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+    quiet = {
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "parameter_validation": False,
+        "inject_host_prefix": False,
+        "s3": {"addressing_style": "path"},
+    }
     made = session().create_client(
         service,
         region_name=REGION,
         endpoint_url="https://gateway.test:8443",
-        config=Config(
-            parameter_validation=False, inject_host_prefix=False, s3={"addressing_style": "path"}, **(quiet | config)
-        ),
+        config=Config(**(quiet | config)),
     )
     made.meta.events.register_first("before-send", _catch)
     return made
