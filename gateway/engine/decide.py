@@ -14,6 +14,7 @@ import cedarpy
 
 from gateway.engine import entities
 from gateway.engine.compiler import CompiledRevision, Selection
+from gateway.engine.parameters import TooManyParameters
 from gateway.terms import Action, Candidate, Decision, Effect, Question, Resource
 
 MOST_RESOURCES = 1_000
@@ -90,7 +91,7 @@ class _Reading:
     def __iter__(self) -> Iterator[_Finding]:
         try:
             yield from self._evaluate()
-        except entities.TooManyParameters as error:
+        except TooManyParameters as error:
             yield _Finding(reason=Reason.TOO_MANY_PARAMETERS, errors=frozenset({str(error)}))
         except ValueError:
             # cedarpy's word for values it cannot take (a lone surrogate, a number past 64 bits). Its text may quote them.

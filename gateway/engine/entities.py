@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gateway.engine import catalogue
+from gateway.engine.facts import facts_of
+from gateway.engine.parameters import leaves_of
 from gateway.terms import Action, Candidate, LinkLevel, Principal, PrincipalKind, Question, Resource
-
-# Past either bound the call is refused where a rule would read its parameters: a rule must never see half of them.
-MOST_PARAMETERS = 10_000
-LARGEST_PARAMETERS = 1024 * 1024
-_DEEPEST = 64
 
 _PRINCIPAL_TYPES = {
     PrincipalKind.PERSON: "Hoopweb::Person",
@@ -26,10 +24,6 @@ _PRINCIPAL_TYPES = {
 # So that rules can say `context.link.rank >= 3`.
 LINK_RANKS = {LinkLevel.BOUND: 4, LinkLevel.CONVERSATION: 3, LinkLevel.DECLARED: 2, LinkLevel.PERSON: 1}
 _INPUT = {"type": "Hoopweb::Input", "id": "input"}
-
-
-class TooManyParameters(ValueError):
-    """The call's parameters pass what rules can be asked to look at."""
 
 
 Uid = dict[str, str]
@@ -68,7 +62,7 @@ def entities_json(
 
 def input_json(candidate: Candidate) -> str:
     """The call's scalar parameters as the `context.input` entity; raises TooManyParameters."""
-    tags = {path: text for path, _, text in _bounded(candidate.parameters)}
+    tags = {path: text for path, _, text in leaves_of(candidate.parameters)}
     return json.dumps([{"uid": _INPUT, "attrs": {}, "parents": [], "tags": tags}])
 
 
@@ -144,7 +138,7 @@ def _source_ip(address: str) -> dict[str, Any] | None:
 
 
 def _parameters(candidate: Candidate) -> list[str]:
-    return [f"{general}={text}" for _, general, text in _bounded(candidate.parameters)]
+    return [f"{general}={text}" for _, general, text in leaves_of(candidate.parameters)]
 
 
 # The closed list. What comes back as None is absent: only `agent` and `source_ip` may be.
@@ -157,6 +151,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "effective": lambda _, call: [action.name for action in call.effective],
     "parameters": lambda _, call: _parameters(call),
     "input": lambda _, call: {"__entity": _INPUT},
+    "facts": lambda asked, call: asdict(facts_of(call, account=asked.account)),
     "unknown_members": lambda _, call: list(call.unknown_members),
     "link": lambda asked, _: {"level": str(asked.link), "rank": LINK_RANKS[asked.link]},
     "agent": lambda asked, _: _agent(asked.principal),
@@ -170,46 +165,3 @@ _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "session": lambda asked, _: _session(asked),
 }
 CONTEXT_ATTRIBUTES = frozenset(_ATTRIBUTES)
-
-
-def _bounded(parameters: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    found: list[tuple[str, str, str]] = []
-    size = 0
-    for leaf in _leaves(parameters, "", "", 0):
-        found.append(leaf)
-        size += sum(map(len, leaf))
-        if len(found) > MOST_PARAMETERS or size > LARGEST_PARAMETERS:
-            raise TooManyParameters(f"more than {MOST_PARAMETERS} parameters or {LARGEST_PARAMETERS} characters")
-    return tuple(found)
-
-
-def _leaves(value: Any, path: str, general: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    """Scalars under `value` as (path with positions, path with `[]`, text), depth first.
-
-    `Tags[0].Key` addresses one element; `Tags[].Key` says "any of them". Null is absent, as it is on the wire.
-    """
-    if depth > _DEEPEST:
-        raise TooManyParameters(f"parameters nest deeper than {_DEEPEST}")
-    match value:
-        case Mapping():
-            for key, child in value.items():
-                dot = "." if path else ""
-                yield from _leaves(child, f"{path}{dot}{key}", f"{general}{dot}{key}", depth + 1)
-        case list() | tuple():
-            for place, child in enumerate(value):
-                yield from _leaves(child, f"{path}[{place}]", f"{general}[]", depth + 1)
-        case None:
-            return
-        case _:
-            yield path, general, _text(value)
-
-
-def _text(scalar: Any) -> str:
-    """JSON's spelling of a scalar, strings as they are; bytes only say that there are some."""
-    match scalar:
-        case bool():
-            return "true" if scalar else "false"
-        case bytes() | bytearray() | memoryview():
-            return "(bytes)"
-        case _:
-            return str(scalar)

@@ -41,6 +41,7 @@ CONTEXT = _record(
     effective=_STRINGS,
     parameters=_STRINGS,
     input={"type": "Entity", "name": "Input"},
+    facts=_record(public_access=_BOOL, public_network=_BOOL, foreign_access=_BOOL),
     unknown_members=_STRINGS,
     link=_record(level=_STRING, rank=_LONG),
     agent={**_record(id=_STRING, label=_STRING), "required": False},
