@@ -1,8 +1,8 @@
 """Proxied requests, the runs of approved calls, and the edges that bring them.
 
-Rows are locked in one order, several of a kind by ascending id, approvals by digest: session (of an admission), run,
-request, session (of an outcome), approval, ledger head. Nothing is waited for once the head is held. Locks leave
-references alone (`no_key`): a reference is checked at the commit, when its writer may already hold the head.
+Rows are locked in one order, several of a kind by ascending id, approvals by digest: run, request, approval, session,
+ledger head. Nothing is waited for once the head is held. Locks leave references alone (`no_key`): a reference is
+checked at the commit, when its writer may already hold the head.
 """
 
 from __future__ import annotations
