@@ -161,6 +161,14 @@ class BearerToken(SignatureProblem):
     aws_code = "InvalidRequest"
 
 
+class EventStreamRequest(SignatureProblem):
+    code = "wire.event_stream_request"
+    status = 400
+    title = "The request opens a two-way event stream, which needs HTTP/2"
+    remedy = "Use the service's one-way operation, for instance StartTranscriptionJob or InvokeModelWithResponseStream."
+    aws_code = "InvalidRequest"
+
+
 class AnonymousPost(SignatureProblem):
     code = "wire.form_upload"
     status = 400
@@ -203,6 +211,13 @@ class BodyHashNeeded(SignatureProblem):
     title = "The signature covers the body, and its digest is not known"
     remedy = "Send x-amz-content-sha256, or a body small enough to be read before it is forwarded."
     aws_code = "InvalidRequest"
+
+
+class RequestReplayed(SignatureProblem):
+    code = "wire.request_replayed"
+    title = "A request that changes something came a second time with the same signature"
+    remedy = "Sign each request anew, as every AWS SDK does; a signature is good for one change."
+    aws_code = "InvalidSignatureException"
 
 
 class RequestExpired(SignatureProblem):

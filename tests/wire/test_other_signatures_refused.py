@@ -45,10 +45,21 @@ KINDS = [
         problems.SignatureVersion4A,
         "regional",
     ),
+    (
+        request(GOOD, headers=(("X-Amz-Content-SHA256", "STREAMING-AWS4-HMAC-SHA256-EVENTS"),)),
+        problems.EventStreamRequest,
+        "one-way operation",
+    ),
     (request("Bearer eyJhbGciOi"), problems.BearerToken, "AWS_BEARER_TOKEN_BEDROCK"),
     (request(headers=(("Content-Type", "multipart/form-data; boundary=x"),)), problems.AnonymousPost, "presigned PUT"),
     (request("Basic dXNlcjpwdw=="), problems.IncompleteSignature, "Signature Version 4"),
 ]
+
+
+def test_a_signed_form_may_hold_another_systems_key() -> None:
+    """EC2's BundleInstance takes an S3 upload policy with an AWSAccessKeyId of its own."""
+    form = request(GOOD, headers=FORM, body=b"Action=BundleInstance&Storage.S3.AWSAccessKeyId=A")
+    assert claim_of(form).service == "s3"
 
 
 @pytest.mark.parametrize(("sent", "problem", "advice"), KINDS)

@@ -218,9 +218,18 @@ def test_a_body_the_signature_covers_without_naming_its_digest_must_be_known() -
     ],
 )
 def test_each_payload_mode_is_told_apart(mode: Any) -> None:
-    request = signed("dynamodb", headers={"X-Amz-Content-SHA256": mode.value})
+    unsent = AWSRequest(method="PUT", url=URL + "/b/k", data=b"x", headers={"X-Amz-Content-SHA256": mode.value})
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET), "s3", "eu-west-1").add_auth(unsent)
+    request = wire_request(unsent.prepare())
     assert claim_of(request).payload_mode is mode
     check(request)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in PayloadMode if mode.startswith("STREAMING")])
+def test_chunks_are_s3s_alone(mode: Any) -> None:
+    with pytest.raises(problems.IncompleteSignature) as refused:
+        claim_of(signed("dynamodb", headers={"X-Amz-Content-SHA256": mode.value}))
+    assert "Only S3" in refused.value.message
 
 
 @pytest.mark.parametrize("value", ["", "implicit", "hashed", "abc", "0" * 63, "G" * 64, "STREAMING-SOMETHING"])
