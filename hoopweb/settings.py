@@ -42,6 +42,9 @@ GATEWAY_NAMES = tuple(filter(None, os.environ.get("HOOPWEB_GATEWAY_NAMES", "loca
 HOLD_SECONDS = float(os.environ.get("HOOPWEB_HOLD_SECONDS", "90"))
 INTERIM_SECONDS = float(os.environ.get("HOOPWEB_INTERIM_SECONDS", "15"))
 FEED_SECONDS = 0.25
+# Networks (CIDR, separated by commas) that tenants' own destinations may or may never lie in; see gateway.tenants.egress.
+EGRESS_ALLOWED = os.environ.get("HOOPWEB_EGRESS_ALLOWED", "").split(",")
+EGRESS_DENIED = os.environ.get("HOOPWEB_EGRESS_DENIED", "").split(",")
 
 SECRET_KEY = _secret_key()
 DEBUG = False

@@ -11,6 +11,7 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        from gateway.tenants.checks import role_is_bound_by_row_security
+        from gateway.tenants.checks import egress_lists_are_exact, role_is_bound_by_row_security
 
         register(Tags.database)(role_is_bound_by_row_security)
+        register(Tags.security)(egress_lists_are_exact)

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
+from gateway.wire.addresses import networks
+
 SERVING_ROLES = frozenset({"web", "web-edge", "worker-approved", "worker-jobs", "beat"})
 
 
@@ -29,3 +31,12 @@ def role_is_bound_by_row_security(databases: Sequence[str] | None = None, **_: A
         return []
     hint = "Serve as the app role (HOOPWEB_DB_USER=hoopweb_app); only migrations use another."
     return [Error(f"The database role {role} is not bound by row-level security.", hint=hint, id="tenants.E001")]
+
+
+def egress_lists_are_exact(**_: Any) -> list[CheckMessage]:
+    """Django check `tenants.E002`: a list that cannot be read must stop the start, not open or shut something else."""
+    try:
+        networks([*settings.EGRESS_ALLOWED, *settings.EGRESS_DENIED])
+    except ValueError as error:
+        return [Error(f"HOOPWEB_EGRESS_ALLOWED or HOOPWEB_EGRESS_DENIED: {error}", id="tenants.E002")]
+    return []

@@ -24,6 +24,9 @@ class Right(StrEnum):
     KEYS_REVOKE = "keys:revoke"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
+    MEMBERS_SUSPEND = "members:suspend"
+    TENANT_SUSPEND = "tenant:suspend"
+    API_KEYS_WRITE = "api-keys:write"
 
 
 class Role(StrEnum):
