@@ -126,12 +126,20 @@ class BodyForm(StrEnum):
     EVENT_STREAM = "event-stream"
 
 
+class OpaqueChoice(StrEnum):
+    """What a connection does with payloads that cannot be read: images, archives, encrypted or unknown ones."""
+
+    WITHHOLD = "withhold"
+    ASK = "ask"
+    PASS = "pass"  # noqa: S105  # a choice, not a password
+
+
 class MaskPlan(Message, frozen=True):
     """How to mask one response. Paths use wire names; an XML path starts below the result wrapper.
 
     `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
     `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones.
-    `s3_errors` selects S3's XML error shape. `reads_range` is true for ranged reads, which cannot be masked.
+    `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `reads_range` is true for ranged reads, which cannot be masked.
     """
 
     protocol: Protocol
@@ -145,6 +153,7 @@ class MaskPlan(Message, frozen=True):
     reads_range: bool = False
     s3_errors: bool = False
     request_id: str = ""
+    opaque: OpaqueChoice = OpaqueChoice.WITHHOLD
 
 
 class VerdictKind(StrEnum):
