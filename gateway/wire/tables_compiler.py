@@ -22,6 +22,7 @@ from gateway.terms import Protocol
 from gateway.wire import tables
 from gateway.wire.contract import SensitivityClass
 from gateway.wire.tables_actions import ActionReview, iam_table
+from gateway.wire.tables_diff import CHANGES, changes, facts_of
 from gateway.wire.tables_routes import routes_of
 from gateway.wire.tables_sensitive import SensitivityReview
 
@@ -32,6 +33,8 @@ _ALIASES = {
     "s3express": ("s3", "s3control"),
     "s3-object-lambda": ("s3", "s3control"),
     "s3-outposts": ("s3outposts", "s3control", "s3"),
+    # Its endpoint rules name another signer than its model does.
+    "IngestionService": ("importexport",),
 }
 _SOURCES = ("tables.py", "tables_compiler.py", "tables_actions.py", "tables_routes.py", "tables_sensitive.py")
 _REVIEWS = ("aws/actions.toml", "aws/sensitive.toml")
@@ -60,10 +63,12 @@ def is_up_to_date(folder: Path) -> bool:
 def compile_tables(folder: Path) -> bool:
     """Compile into `folder`; False when it was up to date already. A reader never sees half-written tables.
 
-    The stamp goes first and comes back last, each file is replaced as a whole.
+    The stamp goes first and comes back last, each file is replaced as a whole. What changed against the tables
+    that were there stands in `changes.txt` beside them.
     """
     if is_up_to_date(folder):
         return False
+    before = facts_of(folder)
     (folder / tables.SERVICES).mkdir(parents=True, exist_ok=True)
     (folder / tables.STAMP).unlink(missing_ok=True)
     iam_data = _iam_data()
@@ -85,8 +90,18 @@ def compile_tables(folder: Path) -> bool:
             services=tuple(services),
         ),
     )
+    _clear(folder, services)
+    lines = changes(before, facts_of(folder)) if before else ("first compiled, or from tables of another form",)
+    _replace(folder / CHANGES, "".join(f"{line}\n" for line in lines).encode())
     _replace(folder / tables.STAMP, json.dumps(current).encode())
     return True
+
+
+def _clear(folder: Path, services: list[str]) -> None:
+    """A service that botocore no longer has leaves no table behind."""
+    for path in (folder / tables.SERVICES).glob("*.msgpack"):
+        if path.stem not in services:
+            path.unlink()
 
 
 def _services(iam: tables.IamTable) -> Iterator[tables.ServiceTable]:
@@ -254,6 +269,9 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     is_new = compile_tables(folder)
     sys.stdout.write(f"{folder}: {'compiled' if is_new else 'up to date'}\n")
+    if is_new:
+        count = len((folder / CHANGES).read_text().splitlines())
+        sys.stdout.write(f"{count} lines of what changed: {folder / CHANGES}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ A real client builds, serialises and signs each; the request is caught before it
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -127,6 +128,12 @@ def forced(service: str, protocol: str) -> Iterator[Sample]:
             yield Sample(service, name, parameters, request)
 
 
+def speaks(service: str, protocol: str) -> bool:
+    """Whether botocore's model of a service names a protocol among those it answers."""
+    facts = session().get_service_model(service).metadata
+    return protocol in (facts["protocol"], *facts.get("protocols", ()))
+
+
 def changed(request: WireRequest, **changes: Any) -> WireRequest:
     """A copy with some parts exchanged."""
     return replace(request, **changes)
@@ -177,12 +184,18 @@ def _scalar(shape: Shape, name: str) -> Any:
         case "timestamp":
             return TIME
         case "blob":
-            return b"blob \x00\xff bytes"
+            return BLOB
         case _:
             return _string(shape, name)
 
 
+BLOB = b"blob \x00\xff bytes"
+
+
 def _string(shape: Shape, name: str) -> str:
+    if name == "assetSHA256":
+        # CodeArtifact's own member is the header that signs the body.
+        return hashlib.sha256(BLOB).hexdigest()
     enum = shape.metadata.get("enum")
     if enum:
         return str(enum[0])

@@ -10,9 +10,11 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from gateway.terms import Protocol
 from gateway.wire.aws import routing, scalars
+from gateway.wire.aws.forms import load_form
 from gateway.wire.aws.reading import Model, Reading
 from gateway.wire.aws.structures import StructureReader, load_json
 from gateway.wire.aws.xmlbody import XmlReader, load_xml, local_name
@@ -44,6 +46,10 @@ _ENCODED_UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|
 _HEADER_ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|\Z)')
 _METHOD_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 
+_SEARCH_PATH = "/2013-01-01/search"
+_SEARCH_LITERALS = (("format", "sdk"), ("pretty", "true"))
+_FORM = "application/x-www-form-urlencoded"
+
 Query = Mapping[str, tuple[str, ...]]
 
 
@@ -55,6 +61,7 @@ def rest_readings(request: WireRequest, model: Model, region: str) -> tuple[Read
     is_s3 = model.table.signing_name in S3_FAMILY
     if not is_s3:
         _refuse_odd_path(request.path)
+    request = _without_form(request, model)
     query = _query_of(request)
     headers = frozenset(request.header_values)
     segments = tuple(request.path[1:].split("/"))
@@ -62,6 +69,23 @@ def rest_readings(request: WireRequest, model: Model, region: str) -> tuple[Read
     if not found and segments[-1] == "" and len(segments) > 1:
         found = routing.matches(model.table.routes, request.method, segments[:-1], query, headers)
     return tuple(_reading(request, model, match, query, region, is_s3=is_s3) for match in found)
+
+
+def _without_form(request: WireRequest, model: Model) -> WireRequest:
+    """A CloudSearch search may be long, so SDKs post its query as a form; it is read as the GET it stands for."""
+    content_type = (request.header("content-type") or "").lower()
+    is_posted = request.method == "POST" and request.path == _SEARCH_PATH and content_type.startswith(_FORM)
+    if model.name != "cloudsearchdomain" or not is_posted:
+        return request
+    if request.raw_query:
+        raise RepeatedParameter("Parameters stand in the query string and in the form")
+    target = f"{request.path}?format=sdk&pretty=true&{_encoded(request.body)}"
+    return WireRequest(method="GET", target=target, headers=request.headers)
+
+
+def _encoded(form: bytes) -> str:
+    kept = (pair for pair in load_form(form).items() if pair not in _SEARCH_LITERALS)
+    return urlencode(list(kept), quote_via=quote)
 
 
 def _refuse_odd_path(path: str) -> None:
