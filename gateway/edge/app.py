@@ -85,6 +85,7 @@ class Edge:
             forwarding=forwarding,
             budget=self._budget,
             refusals=self._refusals,
+            names=self._settings.gateway_names,
         )
 
     async def start(self) -> None:

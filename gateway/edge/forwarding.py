@@ -6,8 +6,6 @@ Nothing is ever sent twice. Which request may be sent, signed how, is the verdic
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from gateway.edge import http1, problems, relaying
 from gateway.edge.budget import Budget
 from gateway.edge.exchange import Exchange
 from gateway.edge.journal import Journal, JournalBroken
+from gateway.edge.passage import open_passage
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import Lost, Place, Pool, Unreachable, UpstreamConnection
 from gateway.problems import Problem
@@ -155,7 +154,7 @@ class _Call:
 
 
 class _Sender:
-    """Writes one request. The head waits for the first bytes of the body, and the last bytes for the digest."""
+    """Writes one request. The head waits for the first bytes that may leave (`passage`)."""
 
     def __init__(self, call: _Call, *, before_first_byte: Callable[[CallTally], None]) -> None:
         self._connection = call.connection
@@ -163,28 +162,26 @@ class _Sender:
         self._upstream = call.upstream
         self._tally = call.tally
         self._before_first_byte = before_first_byte
-        self._digest = hashlib.sha256()
 
     async def whole(self, body: bytes) -> None:
         """Send a body that is all there."""
-        self._take(body)
-        self._check_digest()
-        framing = [("Content-Length", str(len(body)))] if body or self._upstream.method in ("POST", "PUT") else []
-        await self._write(self._head(framing) + body, is_last=True)
+        passage = open_passage(self._upstream, length=len(body), tally=self._tally)
+        whole = passage.feed(body) + passage.end()
+        framing = [passage.framing] if body or self._upstream.method in ("POST", "PUT") else []
+        await self._write(self._head(framing) + whole, is_last=True)
 
     async def stream(self) -> None:
-        """Send a body as it comes; what was read last stays here until the digest is known to be right."""
-        length = self._exchange.head.content_length
-        framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
-        kept = self._head([framing])
+        """Send a body as it comes; what would make it whole stays here until all of it is known to be right."""
+        passage = open_passage(self._upstream, length=self._exchange.head.content_length, tally=self._tally)
+        kept = self._head([passage.framing])
         while chunk := await _next_chunk(self._exchange):
-            await self._write(kept)
+            ready = passage.feed(chunk)
+            if ready:
+                await self._write(kept + ready)
+                kept = b""
             if self._connection.has_answered:
                 return
-            self._take(chunk)
-            kept = http1.as_chunk(chunk) if length is None else chunk
-        self._check_digest()
-        await self._write(kept + (http1.LAST_CHUNK if length is None else b""), is_last=True)
+        await self._write(kept + passage.end(), is_last=True)
 
     async def _write(self, data: bytes, *, is_last: bool = False) -> None:
         if not self._tally.was_sent:
@@ -192,16 +189,6 @@ class _Sender:
         # Set before the write: once handed to the kernel the last bytes may have arrived, whatever we hear.
         self._connection.is_request_whole = is_last
         await self._connection.send(data)
-
-    def _take(self, data: bytes) -> None:
-        self._tally.sent_up(data)
-        if self._upstream.payload_sha256 is not None:
-            self._digest.update(data)
-
-    def _check_digest(self) -> None:
-        expected = self._upstream.payload_sha256
-        if expected is not None and not hmac.compare_digest(self._digest.hexdigest(), expected.lower()):
-            raise problems.PayloadMismatch()
 
     def _head(self, framing: list[tuple[str, str]]) -> bytes:
         own = http1.end_to_end(self._upstream.headers)

@@ -35,6 +35,7 @@ class EdgeSettings:
     state: Path  # HOOPWEB_EDGE_STATE: folder of the edge's key, id and journal
     enrol_token: str  # HOOPWEB_EDGE_ENROL_TOKEN: one-time, used only while not enrolled
     name: str  # HOOPWEB_EDGE_NAME: what people call this edge
+    gateway_names: tuple[str, ...]  # HOOPWEB_GATEWAY_NAMES: what clients call this edge, comma-separated
     upstream_ca: Path | None  # HOOPWEB_EDGE_UPSTREAM_CA: further CA file trusted for upstream TLS
     journal_max_bytes: int  # HOOPWEB_EDGE_JOURNAL_MAX_BYTES: past this the edge stops admitting
     journal_fsync: bool  # HOOPWEB_EDGE_JOURNAL_FSYNC: 1 waits for the disk before each forward
@@ -60,6 +61,7 @@ class EdgeSettings:
             state=Path(_required(environ, "HOOPWEB_EDGE_STATE")),
             enrol_token=environ.get("HOOPWEB_EDGE_ENROL_TOKEN", "").strip(),
             name=environ.get("HOOPWEB_EDGE_NAME", "edge"),
+            gateway_names=_names(environ, "HOOPWEB_GATEWAY_NAMES", "localhost"),
             upstream_ca=_path(environ, "HOOPWEB_EDGE_UPSTREAM_CA"),
             journal_max_bytes=int(_number(environ, "HOOPWEB_EDGE_JOURNAL_MAX_BYTES", 256 * 1024 * 1024)),
             journal_fsync=_number(environ, "HOOPWEB_EDGE_JOURNAL_FSYNC", 0) == 1,
@@ -122,6 +124,11 @@ def _address(environ: Mapping[str, str], name: str) -> Address | None:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise BadSettings(f"{name} must be host:port")
     return Address(host=host.strip("[]"), port=int(port))
+
+
+def _names(environ: Mapping[str, str], name: str, default: str) -> tuple[str, ...]:
+    """Host names without port. The control plane reads the same variable; both must be told the same."""
+    return tuple(part.strip().lower() for part in (environ.get(name) or default).split(",") if part.strip())
 
 
 def _urls(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

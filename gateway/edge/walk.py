@@ -46,13 +46,21 @@ class Walk:
     """What every exchange of every listener is given to."""
 
     def __init__(
-        self, *, control: Control, journal: Journal, forwarding: Forwarding, budget: Budget, refusals: Refusals
+        self,
+        *,
+        control: Control,
+        journal: Journal,
+        forwarding: Forwarding,
+        budget: Budget,
+        refusals: Refusals,
+        names: tuple[str, ...] = (),
     ) -> None:
         self._control = control
         self._journal = journal
         self._forwarding = forwarding
         self._budget = budget
         self._refusals = refusals
+        self._names = names
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request. Raises ClientGone when there is nobody to answer."""
@@ -82,7 +90,7 @@ class Walk:
 
     async def _read(self, exchange: Exchange, lease: Lease) -> Admission:
         head = exchange.head
-        mode = routing.body_mode(head)
+        mode = routing.body_mode(head, self._names)
         body = await self._read_parameters(exchange, lease) if mode is BodyMode.PARAMETERS else b""
         return Admission(
             id=uuid4(),

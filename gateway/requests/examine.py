@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
-from gateway.requests.problems import RangeOfMasked, TokenMismatch, UnknownKey
+from gateway.requests.problems import ParametersUnread, RangeOfMasked, TokenMismatch, UnknownKey
 from gateway.terms import Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.masking_paths import mask_plan
@@ -30,10 +30,14 @@ from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.placing import placed
 from gateway.wire.aws.reading import Reading
 from gateway.wire.aws.redaction import digest_parameters
-from gateway.wire.contract import Admission, BodyMode, MaskPlan
+from gateway.wire.aws_chunked import signed_chunks
+from gateway.wire.contract import Admission, BodyMode, MaskPlan, SignedChunks
 from gateway.wire.hosts import path_style
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, verify, without_presign
+
+# Operations whose body is data that no parameter hides in.
+_STREAMED = frozenset(("PutObject", "UploadPart"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class Examined:
     primary: Candidate
     question: Question
     decision: Decision
+    # What the edge verifies a body in signed chunks with.
+    chunks: SignedChunks | None = field(default=None, repr=False)
 
     @property
     def reading(self) -> Reading:
@@ -100,6 +106,7 @@ def examine(
     key.check_standing(now)
     plain = path_style(without_presign(request), claim.service, settings.GATEWAY_NAMES)
     readings = placed(parse(plain, claim.service, claim.region), plain, settings.GATEWAY_NAMES)
+    _check_all_read(admission, readings)
     candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
     primary = _strictest(candidates)
     check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)
@@ -130,9 +137,16 @@ def examine(
         primary=primary,
         question=question,
         decision=decision,
+        chunks=signed_chunks(plain, claim, key.secret) if admission.body_mode is BodyMode.PAYLOAD else None,
     )
     _check_range(examined)
     return examined
+
+
+def _check_all_read(admission: Admission, readings: tuple[Reading, ...]) -> None:
+    """An edge streams what looks like an object, and only an object's bytes may go past policy unread."""
+    if admission.body_mode is BodyMode.PAYLOAD and not _STREAMED.issuperset(one.operation.name for one in readings):
+        raise ParametersUnread
 
 
 def _candidate(reading: Reading, key: KeyFacts, region: str) -> Candidate:
@@ -180,6 +194,5 @@ def _digest(examined: Examined) -> str:
 
 def question_record(question: Question, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
     """The whole question as JSON values, for the request's row and for simulation later."""
-    record = asdict(replace(question, candidates=()))
-    record["candidates"] = [asdict(candidate) for candidate in candidates]
+    record = msgspec.to_builtins(replace(question, candidates=candidates), str_keys=True)
     return storable.json_value(record)  # type: ignore[no-any-return]  # a dict stays a dict

@@ -51,6 +51,14 @@ class RangeOfMasked(Problem):
     aws_code = "AccessDenied"
 
 
+class ParametersUnread(Problem):
+    code = "requests.parameters_unread"
+    status = 400
+    title = "The body was taken for an object's, and the call may be another one, whose parameters nobody has read"
+    remedy = "Send it with a current AWS SDK; if that is what you did, tell your operator that edge and control plane differ."
+    aws_code = "InvalidRequest"
+
+
 class IdReused(Problem):
     code = "requests.id_reused"
     status = 409

@@ -13,13 +13,16 @@ from gateway.connections.endpoints import Endpoint, upstream_of
 from gateway.connections.sts import RoleSession
 from gateway.requests.examine import Examined, plan_of
 from gateway.wire.aws.placing import upstream_prefix
+from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
 from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
 from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
 
 
 def _payload_hash(examined: Examined) -> str:
-    """What the fresh signature says of the body: what the client's said, since the body is not touched."""
+    """What the fresh signature says of the body: what the client's said, unless its signed chunks are taken apart."""
     claim = examined.claim
+    if examined.chunks is not None:
+        return upstream_payload_hash(examined.chunks)
     match claim.payload_mode:
         case PayloadMode.HASHED:
             return claim.payload_sha256 or EMPTY_SHA256
@@ -48,7 +51,8 @@ def _endpoint(examined: Examined) -> Endpoint:
 def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: datetime) -> Upstream:
     """The request as AWS gets it: the client's own headers, our signature, our witness in the User-Agent."""
     endpoint = _endpoint(examined)
-    kept = [pair for pair in forwardable_headers(examined.request.headers) if pair[0] != "user-agent"]
+    is_streamed = examined.admission.body_mode is BodyMode.PAYLOAD
+    kept = [pair for pair in _travelling(examined) if pair[0] != "user-agent"]
     agent = f"{examined.request.header('user-agent') or '-'} {witness(examined.admission.id, leaf)}"
     headers = sign(
         method=examined.request.method,
@@ -62,7 +66,6 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
         service=endpoint.signing_name,
         now=now,
     )
-    is_streamed = examined.admission.body_mode is BodyMode.PAYLOAD
     return Upstream(
         method=examined.request.method,
         target=examined.request.target,
@@ -72,7 +75,13 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
         dial_port=endpoint.dial_port,
         is_tls=endpoint.is_tls,
         payload_sha256=examined.claim.payload_sha256 if is_streamed else None,
+        chunks=examined.chunks,
     )
+
+
+def _travelling(examined: Examined) -> tuple[tuple[str, str], ...]:
+    headers = forwardable_headers(examined.request.headers)
+    return headers if examined.chunks is None else upstream_headers(headers, examined.chunks)
 
 
 def forward(examined: Examined, *, session: RoleSession, leaf: bytes, salt: bytes, now: datetime) -> Verdict:

@@ -57,6 +57,9 @@ PARAMETERS = [
     head("PUT", "/bucket/key", scope="lambda"),
     head("PUT", "/bucket/key", scope=""),
     head("PUT", "/2015-03-31/functions/f/code", scope="lambda"),
+    # S3 control signs as S3, and these bodies are policies.
+    head("PUT", "/v20180820/bucket/b/policy"),
+    head("PUT", "/v20180820/bucket/b/policy", x_amz_account_id="123456789012"),
 ]
 NONE = [
     head("GET", "/bucket/key", length=None),
@@ -74,6 +77,40 @@ def test_objects_and_parts_on_their_way_to_s3_are_payloads(request_head: Head) -
 @pytest.mark.parametrize("request_head", PARAMETERS, ids=lambda h: f"{h.method} {h.target}")
 def test_every_other_body_is_read_whole_and_decided_upon(request_head: Head) -> None:
     assert body_mode(request_head) is BodyMode.PARAMETERS
+
+
+NAMES = ("gw.example",)
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        head("PUT", "/key", host="bucket.gw.example"),
+        head("PUT", "/key", host="bucket.s3.gw.example:8443"),
+        head("PUT", "/key", host="dotted.bucket.GW.example"),
+        head("PUT", "/bucket/key", host="gw.example"),
+    ],
+    ids=lambda h: f"{dict(h.headers)['host']}{h.target}",
+)
+def test_a_bucket_before_the_gateways_name_makes_an_object_of_any_path(request_head: Head) -> None:
+    assert body_mode(request_head, NAMES) is BodyMode.PAYLOAD
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        head("PUT", "/", host="bucket.gw.example"),
+        head("PUT", "/bucket", host="gw.example"),
+        head("PUT", "/bucket", host="s3.gw.example"),
+        head("PUT", "/bucket", host="elsewhere.example"),
+        head("PUT", "/v20180820/bucket/b/policy", host="123456789012.gw.example"),
+        head("PUT", "/key", host="not~a~bucket.gw.example"),
+        head("PUT", "/key", scope="lambda", host="bucket.gw.example"),
+    ],
+    ids=lambda h: f"{dict(h.headers)['host']}{h.target}",
+)
+def test_a_bucket_itself_is_made_of_parameters_whatever_its_host(request_head: Head) -> None:
+    assert body_mode(request_head, NAMES) is BodyMode.PARAMETERS
 
 
 @pytest.mark.parametrize("request_head", NONE, ids=lambda h: f"{h.method} {h.target}")

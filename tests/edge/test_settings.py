@@ -27,6 +27,12 @@ def test_an_ipv6_address_is_read() -> None:
     assert settings.listen_plain == Address(host="::1", port=8080)
 
 
+def test_it_is_called_localhost_unless_told_otherwise() -> None:
+    assert EdgeSettings.from_environment(GOOD).gateway_names == ("localhost",)
+    named = EdgeSettings.from_environment({**GOOD, "HOOPWEB_GATEWAY_NAMES": "GW.example, aws.example"})
+    assert named.gateway_names == ("gw.example", "aws.example")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

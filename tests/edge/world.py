@@ -237,6 +237,7 @@ class World:
             "state": self.folder / "state",
             "enrol_token": "one-time",
             "name": "edge-1",
+            "gateway_names": ("gw.example",),
             "upstream_ca": self.certificates.cert,
             "journal_max_bytes": 64 * 1024 * 1024,
             "journal_fsync": False,
