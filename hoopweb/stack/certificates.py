@@ -20,15 +20,27 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 LIFETIME = timedelta(days=365)
 # Renewed at a start this close to the end, so that a demo never dies of it while it runs.
 RENEW_BEFORE = timedelta(days=30)
+# What clients may call the gateway: plainly, and where they put buckets and host prefixes before its name.
+PLAIN_NAME, OPEN_NAME = "localhost", "hoopweb.localhost"
+# Prefixes AWS's models put straight before a host's name, where no wildcard reaches, or two labels deep.
+_HOST_PREFIXES = (
+    *(f"{name}-" for name in ("analytics", "control-storage", "data", "query", "runtime", "storage")),
+    *(f"{name}-" for name in ("stream", "sync", "tags", "workflows")),
+    *(f"cp.{name}." for name in ("geofencing", "maps", "metadata", "places", "routes", "tracking")),
+)
 NAMES = (
-    x509.DNSName("localhost"),
-    # Virtual-hosted buckets and host prefixes. OpenSSL refuses a wildcard right under a top-level name, other
-    # libraries take it; the demo's own buckets and account are therefore spelled out as well.
+    x509.DNSName(PLAIN_NAME),
+    # OpenSSL refuses a wildcard right under a top-level name, other libraries take it; the demo's own buckets and
+    # account are therefore spelled out as well.
     x509.DNSName("*.localhost"),
     x509.DNSName("*.s3.localhost"),
     x509.DNSName("acme-reports.localhost"),
     x509.DNSName("acme-scratch.localhost"),
     x509.DNSName("123456789012.localhost"),
+    x509.DNSName(OPEN_NAME),
+    x509.DNSName(f"*.{OPEN_NAME}"),
+    x509.DNSName(f"*.s3.{OPEN_NAME}"),
+    *(x509.DNSName(f"{prefix}{OPEN_NAME}") for prefix in _HOST_PREFIXES),
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     x509.IPAddress(ipaddress.ip_address("::1")),
 )
@@ -57,9 +69,11 @@ def _is_fresh(files: Certificates, now: datetime) -> bool:
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
         key = serialization.load_pem_private_key(files.key.read_bytes(), password=None)
         certificate.verify_directly_issued_by(authority)
-    except (FileNotFoundError, ValueError, TypeError, InvalidSignature):
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (FileNotFoundError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
-    return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc - now > RENEW_BEFORE
+    is_ours = key.public_key() == certificate.public_key() and tuple(names) == NAMES
+    return is_ours and certificate.not_valid_after_utc - now > RENEW_BEFORE
 
 
 def _issue(files: Certificates, now: datetime) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hoopweb.stack import checks, postgres
+from hoopweb.stack.certificates import OPEN_NAME, PLAIN_NAME
 from hoopweb.stack.child import Program
 from hoopweb.stack.plan import CHECKOUT, EdgePlace, Plan
 
@@ -218,6 +219,8 @@ def environment(plan: Plan) -> dict[str, str]:
         "PYTHONPATH": str(CHECKOUT),
         "PYTHONUNBUFFERED": "1",
         # Compiled once for all processes that mask; without it each start of an edge compiles for seconds.
+        # Buckets and operations' host prefixes may stand before either; edges and control plane must agree on them.
+        "HOOPWEB_GATEWAY_NAMES": f"{PLAIN_NAME},{OPEN_NAME}",
         "HOOPWEB_RULE_CACHE": str(plan.state.folder("rules")),
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from gateway.wire import tables
+from hoopweb.stack import certificates
 from hoopweb.stack.certificates import LIFETIME, RENEW_BEFORE, Certificates, ensure
 
 NOW = datetime.now(UTC)
@@ -43,9 +45,37 @@ def _answer(context: ssl.SSLContext, connection: socket.socket) -> None:
             return  # the client's own refusal is what the test looks at
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "acme-reports.localhost", "any.s3.localhost", "::1"])
+TRUSTED = ["localhost", "127.0.0.1", "acme-reports.localhost", "any.s3.localhost", "::1", "hoopweb.localhost"]
+# As botocore builds them with the endpoint https://hoopweb.localhost.
+PREFIXED = ["any-bucket.hoopweb.localhost", "123456789012.hoopweb.localhost", "any.s3.hoopweb.localhost"]
+
+
+@pytest.mark.parametrize("name", [*TRUSTED, *PREFIXED])
 def test_clients_trust_it_for_this_machine(tmp_path: Path, name: str) -> None:
     _handshake(ensure(tmp_path, now=NOW), name)
+
+
+def test_it_serves_every_host_prefix_of_awss_models(tmp_path: Path) -> None:
+    prefixes = {
+        operation.host_prefix.format(AccountId="123456789012", RequestRoute="route", graphIdentifier="g-1")
+        for service in tables.index().services
+        for operation in tables.service(service).operations.values()
+    }
+    assert len(prefixes) > 30
+    certificate = x509.load_pem_x509_certificate(ensure(tmp_path, now=NOW).certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    served = set(names.get_values_for_type(x509.DNSName))
+    for prefix in prefixes:
+        name = f"{prefix}hoopweb.localhost"
+        assert name in served or f"*.{name.partition('.')[2]}" in served, name
+
+
+def test_one_for_fewer_names_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "NAMES", certificates.NAMES[:3])
+    before = ensure(tmp_path, now=NOW).certificate.read_bytes()
+    monkeypatch.undo()
+    assert ensure(tmp_path, now=NOW).certificate.read_bytes() != before
+    _handshake(ensure(tmp_path, now=NOW), "any-bucket.hoopweb.localhost")
 
 
 @pytest.mark.parametrize("name", ["example.com", "s3.amazonaws.com", "localhost.example.com", "10.0.0.1"])
