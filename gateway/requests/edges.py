@@ -66,6 +66,11 @@ def identity_of(edge_id: UUID) -> EdgeIdentity | None:
 
 
 @lru_cache(maxsize=256)
+def _public_key(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+@lru_cache(maxsize=256)
 def _identity(edge_id: UUID, _second: int) -> EdgeIdentity | None:
     return identity_of(edge_id)
 
@@ -97,7 +102,7 @@ def authenticate(
         raise EdgeRefused
     digest = hashlib.sha256(body).hexdigest()
     try:
-        Ed25519PublicKey.from_public_bytes(identity.public_key).verify(
+        _public_key(identity.public_key).verify(
             raw, edge_string_to_sign(method=method, path=path, date=date, body_sha256=digest)
         )
     except InvalidSignature:

@@ -36,9 +36,9 @@ OPEN_STATES = (RequestState.HELD, RequestState.ADMITTED, RequestState.RUNNING)
 class ProxiedRequest(TenantScoped):
     """One call as it was asked, decided and ended. `id` is the admission's own, so a resent batch finds it."""
 
-    session = TenantForeignKey(Session, related_name="requests")
+    session = TenantForeignKey(Session, related_name="requests", db_index=False)
     prompt = TenantForeignKey(Prompt, null=True, related_name="requests")
-    key = TenantForeignKey(GatewayKey, related_name="requests")
+    key = TenantForeignKey(GatewayKey, related_name="requests", db_index=False)
     link = models.CharField(max_length=1)
     link_reason = models.CharField(max_length=200)
     person_id = models.UUIDField(null=True)

@@ -20,23 +20,29 @@ WIDEST_CLOCK_DIFFERENCE = timedelta(days=1)
 
 def text(value: str, longest: int | None = None) -> str:
     """The text with what cannot be stored spelled out (`\\u0000`), and cut at the column's length."""
-    spelled = _UNSTORABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
+    spelled = _UNSTORABLE.sub(_spelled, value)
     return spelled[:longest]
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 def json_value(value: Any) -> Any:
     """A JSON value that jsonb can hold: names as text, no NUL, lone surrogate, NaN or infinity."""
-    match value:
-        case dict():
-            return {text(str(key)): json_value(item) for key, item in value.items()}
-        case list() | tuple():
-            return [json_value(item) for item in value]
-        case float() if not math.isfinite(value):
-            return str(value)
-        case None | bool() | int() | float():
-            return value
-        case _:
-            return text(str(value))
+    kind = type(value)
+    # By exact type first: nearly every value is one of these, and this runs for each value of every call.
+    if kind is str:
+        return text(value) if _UNSTORABLE.search(value) else value
+    if kind is bool or kind is int or value is None:
+        return value
+    if isinstance(value, dict):
+        return {text(str(key)): json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return text(str(value))
 
 
 def number(value: int, largest: int = LARGEST_INTEGER) -> int:

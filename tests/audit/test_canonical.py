@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.ledger.canonical import event_bytes, timestamp
+from audit.ledger.canonical import canonical, event_bytes, timestamp
 
 TENANT, SUBJECT, SESSION = UUID(int=1), UUID(int=2), UUID(int=3)
 AT = datetime(2026, 11, 20, 12, 0, 0, 5, tzinfo=UTC)
@@ -136,3 +136,8 @@ facts = st.dictionaries(
 @given(facts)
 def test_facts_come_back_as_they_went_in(data: dict[str, Any]) -> None:
     assert json.loads(body(data=data))["data"] == data
+
+
+@given(st.text(max_size=10) | st.floats(allow_nan=False, allow_infinity=False) | facts)
+def test_both_writers_make_the_same_text(value: Any) -> None:
+    assert canonical(value).encode() == rfc8785.dumps(value)
