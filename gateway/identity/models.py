@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from gateway.identity.door_models import IdentityProvider as IdentityProvider  # registers that module's tables
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 from gateway.tenants.rights import Right, rights_of
 
@@ -96,6 +97,8 @@ class ApiKey(TenantScoped):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    # The machine the key was issued to: revoking the one ends the other.
+    device = TenantForeignKey(Device, null=True, related_name="api_keys")
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at

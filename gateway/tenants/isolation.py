@@ -16,6 +16,8 @@ _CURRENT = "NULLIF(current_setting('app.{name}', true), '')::uuid"
 CURRENT_TENANT = _CURRENT.format(name="tenant_id")
 CURRENT_USER = _CURRENT.format(name="user_id")
 CURRENT_EDGE = _CURRENT.format(name="edge_id")
+# What somebody at the door typed; it opens the row of that one tenant and nothing of its.
+ASKED_SLUG = "NULLIF(current_setting('app.tenant_slug', true), '')"
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 
 

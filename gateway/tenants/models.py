@@ -21,6 +21,8 @@ class Tenant(models.Model):
     title = models.CharField(max_length=120)
     keys_may_vote = models.BooleanField(default=False)
     is_suspended = models.BooleanField(default=False)
+    # Local passwords open without a second factor: for a demo, never where people work.
+    password_alone = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
