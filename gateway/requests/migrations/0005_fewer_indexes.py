@@ -8,7 +8,6 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [
         ("audit", "0003_one_statement"),
-        ("identity", "0003_doors"),
         ("requests", "0004_keyring"),
     ]
 
