@@ -33,7 +33,15 @@ class EventKind(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     AGENT_CREATED = "agent.created"
     AGENT_SUSPENDED = "agent.suspended"
+    AGENT_RESUMED = "agent.resumed"
+    SERVICE_ACCOUNT_CREATED = "service_account.created"
+    SERVICE_ACCOUNT_SUSPENDED = "service_account.suspended"
+    SERVICE_ACCOUNT_RESUMED = "service_account.resumed"
     MEMBER_ADDED = "member.added"
+    MEMBER_SUSPENDED = "member.suspended"
+    MEMBER_RESUMED = "member.resumed"
+    TENANT_SUSPENDED = "tenant.suspended"
+    TENANT_RESUMED = "tenant.resumed"
     CONNECTION_CREATED = "connection.created"
     CONNECTION_TESTED = "connection.tested"
     CONNECTION_CHANGED = "connection.changed"
@@ -90,13 +98,17 @@ _OUTCOME = frozenset(
     }
 )
 _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expires_at", "request", "voter", "vote"}) | {
+    "pins",
+    "not_pinned",
     "reason",
     "key",
     "state",
     "by",
 }
 _ADMIN = frozenset(
-    {"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result"}
+    {"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result", "reason"}
+    # An edge's fenced life: which boot, and the calls nobody can tell about.
+    | {"edge", "boot", "requests", "count"}
 )
 
 RULES: dict[EventKind, KindRule] = {
@@ -150,7 +162,15 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.API_KEY_REVOKED,
                 EventKind.AGENT_CREATED,
                 EventKind.AGENT_SUSPENDED,
+                EventKind.AGENT_RESUMED,
+                EventKind.SERVICE_ACCOUNT_CREATED,
+                EventKind.SERVICE_ACCOUNT_SUSPENDED,
+                EventKind.SERVICE_ACCOUNT_RESUMED,
                 EventKind.MEMBER_ADDED,
+                EventKind.MEMBER_SUSPENDED,
+                EventKind.MEMBER_RESUMED,
+                EventKind.TENANT_SUSPENDED,
+                EventKind.TENANT_RESUMED,
                 EventKind.CONNECTION_CREATED,
                 EventKind.CONNECTION_TESTED,
                 EventKind.CONNECTION_CHANGED,
@@ -162,7 +182,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,
-            frozenset({"name"}),
+            frozenset({"name", "reason"}),
         ),
     )
     for kind in kinds

@@ -63,6 +63,11 @@ def api_key_of(tenant: Tenant, user: User | None, *scopes: Right) -> tuple[ApiKe
     return key, issued.plaintext_key
 
 
+def admin_of(tenant: Tenant) -> Caller:
+    """A caller who may do everything in the tenant, and is no person."""
+    return Caller(tenant=tenant, user=None, membership=None, rights=frozenset(Right))
+
+
 def gateway_key_of(
     tenant: Tenant,
     user: User | None,

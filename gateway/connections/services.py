@@ -123,17 +123,19 @@ def keep_credential(
 
 
 @transaction.atomic
-def suspend_connection(*, tenant: Tenant, connection_id: UUID, by_label: str, now: datetime) -> Connection:
-    """Stop all use of the connection at once."""
-    suspended = _locked(tenant, connection_id)
-    return _changed(suspended, ConnectionState.SUSPENDED, by_label, now, what="suspended")
+def switch_connection(
+    *, tenant: Tenant, connection_id: UUID, is_suspended: bool, reason: str = "", by_label: str, now: datetime
+) -> Connection:
+    """Stop all use of the connection at once, or make a suspended one a draft: it must pass its test to be used again.
 
-
-@transaction.atomic
-def lift_suspension(*, tenant: Tenant, connection_id: UUID, by_label: str, now: datetime) -> Connection:
-    """Make a suspended connection a draft again: it must pass its test before it is used."""
-    lifted = _locked(tenant, connection_id)
-    return _changed(lifted, ConnectionState.DRAFT, by_label, now, what="suspension lifted")
+    Thrown twice, it is one event; a connection that is not suspended stays as it is.
+    """
+    found = _locked(tenant, connection_id)
+    if is_suspended == (found.state == ConnectionState.SUSPENDED):
+        return found
+    state = ConnectionState.SUSPENDED if is_suspended else ConnectionState.DRAFT
+    what = "suspended" if is_suspended else "suspension lifted"
+    return _changed(found, state, by_label, now, what=what, reason=reason)
 
 
 @transaction.atomic
@@ -155,10 +157,14 @@ def _locked(tenant: Tenant, connection_id: UUID) -> Connection:
     return row
 
 
-def _changed(connection: Connection, state: ConnectionState, by_label: str, now: datetime, *, what: str) -> Connection:
+def _changed(
+    connection: Connection, state: ConnectionState, by_label: str, now: datetime, *, what: str, reason: str = ""
+) -> Connection:
     connection.state = state
     connection.save(update_fields=("state", "observe_only", "credential"))
-    _record(EventKind.CONNECTION_CHANGED, connection, by_label, now, what=what)
+    _record(
+        EventKind.CONNECTION_CHANGED, connection, by_label, now, what=what, **({"reason": reason} if reason else {})
+    )
     return connection
 
 

@@ -48,10 +48,15 @@ class IssuedApiKey:
     digest: bytes
 
 
+def api_key_prefix(*, tenant_id: UUID, key_id: UUID) -> str:
+    """What stands before an API key's secret: the names of its tenant and row."""
+    return f"hwk_{_encode(tenant_id).lower()}{_encode(key_id).lower()}"
+
+
 def issue_api_key(*, tenant_id: UUID, key_id: UUID, random: Random) -> IssuedApiKey:
     """Make an API key of 256 random bits and the digest to keep."""
     secret = _secret(random, 32)
-    text = f"hwk_{_encode(tenant_id).lower()}{_encode(key_id).lower()}_{secret}"
+    text = f"{api_key_prefix(tenant_id=tenant_id, key_id=key_id)}_{secret}"
     return IssuedApiKey(plaintext_key=text, digest=digest(text))
 
 

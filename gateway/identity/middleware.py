@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -28,13 +29,17 @@ _LAST_USE_SECONDS = 60
 
 
 class CallerMiddleware:
-    """Sets `request.caller` (Caller or None) and `request.caller_problem` (why there is none)."""
+    """Sets `request.caller` (Caller or None), `request.caller_problem` (why there is none) and `request.suspended_caller`.
+
+    The last is who may lift the suspension of the tenant, and is let in nowhere else.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.caller, request.caller_problem = None, NotSignedIn()  # type: ignore[attr-defined]  # our own attributes
+        request.suspended_caller = None  # type: ignore[attr-defined]
         name, plaintext = _api_key_of(request)
         tenant_id = name.tenant_id if name else _tenant_of_session(request)
         if plaintext and not name:
@@ -43,10 +48,20 @@ class CallerMiddleware:
         with in_tenant(tenant_id, user_id=user_id) if tenant_id else nullcontext():
             try:
                 if tenant_id:
-                    request.caller = _caller(request, tenant_id, name, plaintext)  # type: ignore[attr-defined]
+                    _admit(request, _caller(request, tenant_id, name, plaintext))
             except Problem as problem:
                 request.caller_problem = problem  # type: ignore[attr-defined]
             return self.get_response(request)
+
+
+def _admit(request: HttpRequest, caller: Caller) -> None:
+    """Let the caller in; of a suspended tenant only to the switch that lifts it, and only who has the right to it."""
+    if not caller.tenant.is_suspended:
+        request.caller = caller  # type: ignore[attr-defined]
+        return
+    if Right.TENANT_SUSPEND in caller.rights:
+        request.suspended_caller = replace(caller, rights=frozenset({Right.TENANT_SUSPEND}))  # type: ignore[attr-defined]
+    raise TenantSuspended
 
 
 def _api_key_of(request: HttpRequest) -> tuple[keys.KeyName | None, str]:
@@ -75,8 +90,6 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
     tenant = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is None:
         raise KeyRefused if name else NotSignedIn
-    if tenant.is_suspended:
-        raise TenantSuspended
     if name:
         return _caller_of_key(tenant, name, plaintext, timezone.now())
     user = request.user
@@ -89,8 +102,10 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
 
 
 def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime) -> Caller:
-    key = ApiKey.objects.for_tenant(tenant).select_related("user").filter(pk=name.key_id).first()
+    key = ApiKey.objects.for_tenant(tenant).select_related("user", "service_account").filter(pk=name.key_id).first()
     if key is None or not keys.matches(plaintext, key.digest) or not key.is_live(now):
+        raise KeyRefused
+    if key.service_account is not None and key.service_account.is_suspended:
         raise KeyRefused
     scopes = frozenset(right for right in Right if right.value in key.scopes)
     membership = None

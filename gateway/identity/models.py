@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from gateway.identity import keys
 from gateway.identity.door_models import IdentityProvider as IdentityProvider  # registers that module's tables
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 from gateway.tenants.rights import Right, rights_of
@@ -99,6 +100,11 @@ class ApiKey(TenantScoped):
     last_used_at = models.DateTimeField(null=True)
     # The machine the key was issued to: revoking the one ends the other.
     device = TenantForeignKey(Device, null=True, related_name="api_keys")
+
+    @property
+    def prefix(self) -> str:
+        """How the key begins: the part before its secret, by which a found key is known again."""
+        return keys.api_key_prefix(tenant_id=self.tenant_id, key_id=self.pk)
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at

@@ -107,3 +107,26 @@ class SignInThrottled(Problem):
     status = 429
     title = "Too many attempts to sign in"
     remedy = "Wait a few minutes and try again."
+
+
+class ServiceAccountUnknown(Problem):
+    code = "identity.service_account_unknown"
+    status = 404
+    title = "There is no such service account in this tenant"
+    remedy = "List the tenant's service accounts."
+
+
+class ReasonRefused(Problem):
+    code = "identity.reason_refused"
+    status = 400
+    title = "This reason cannot be kept as evidence"
+    remedy = "Give at most 500 characters in one line."
+
+
+class WouldLockOut(Problem):
+    """Suspending oneself or the whole tenant asks for a second word."""
+
+    code = "identity.would_lock_out"
+    status = 409
+    title = "This would lock you out"
+    remedy = "Send the name again as `confirm`, if that is what you want."

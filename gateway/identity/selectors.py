@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, User
+from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, ServiceAccount, User
 from gateway.identity.problems import AgentUnknown, NotAMember
 from gateway.tenants.models import Tenant
 
@@ -39,9 +39,17 @@ def agent(tenant: Tenant, agent_id: UUID) -> Agent:
     return found
 
 
+def service_accounts(tenant: Tenant) -> QuerySet[ServiceAccount]:
+    """All service accounts, by name."""
+    found: QuerySet[ServiceAccount] = ServiceAccount.objects.for_tenant(tenant).order_by("name")
+    return found
+
+
 def api_keys(tenant: Tenant) -> QuerySet[ApiKey]:
     """All API keys, newest first; digests are of no use to a reader."""
-    found: QuerySet[ApiKey] = ApiKey.objects.for_tenant(tenant).select_related("user").defer("digest")
+    found: QuerySet[ApiKey] = (
+        ApiKey.objects.for_tenant(tenant).select_related("user", "service_account").defer("digest")
+    )
     return found.order_by("-created_at", "-id")
 
 

@@ -20,7 +20,7 @@ from audit.kinds import EventKind
 from audit.services import append
 from gateway.identity import keys, selectors
 from gateway.identity.keys import IssuedGatewayKey
-from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, User
+from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, ServiceAccount, User
 from gateway.identity.problems import (
     AgentSuspended,
     KeyUnknown,
@@ -38,7 +38,7 @@ from gateway.tenants.scope import in_tenant
 Random = Callable[[int], bytes]
 SECRET_COLUMN = "identity_gatewaykey.sealed_secret"  # noqa: S105 - the name of a column
 SHORTEST_GATEWAY_KEY, LONGEST_GATEWAY_KEY = timedelta(minutes=1), timedelta(hours=12)
-LONGEST_API_KEY = timedelta(days=366)
+SHORTEST_API_KEY, LONGEST_API_KEY = timedelta(minutes=1), timedelta(days=366)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _USERNAME = re.compile(r"[A-Za-z0-9_.@+-]{1,150}")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
@@ -135,16 +135,14 @@ def create_agent(*, tenant: Tenant, name: str, kind: str, owner: User | None, by
 
 
 @transaction.atomic
-def suspend_agent(*, tenant: Tenant, agent_id: UUID, by_label: str, now: datetime) -> Agent:
-    """Stop everything the agent does, in every conversation; raises AgentUnknown. Suspending twice is one event."""
-    selectors.agent(tenant, agent_id)
-    # Not against references: a transaction at the ledger's head may still have to check its own to this row.
-    agent: Agent = Agent.objects.for_tenant(tenant).select_for_update(no_key=True).get(pk=agent_id)
-    if not agent.is_suspended:
-        agent.is_suspended = True
-        agent.save(update_fields=("is_suspended",))
-        _record(tenant, EventKind.AGENT_SUSPENDED, agent.pk, now, by=by_label, agent=agent.name)
-    return agent
+def create_service_account(*, tenant: Tenant, name: str, by_label: str, now: datetime) -> ServiceAccount:
+    """Make a workload known that acts without a person at hand; raises NameRefused or NameTaken."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", name):
+        raise NameRefused("A service account's name is letters, digits, spaces and . _ -, at most 80")
+    with _taken(f"Service account `{name}`"):
+        made: ServiceAccount = ServiceAccount.objects.create(tenant=tenant, name=name)
+    _record(tenant, EventKind.SERVICE_ACCOUNT_CREATED, made.pk, now, by=by_label, name=name)
+    return made
 
 
 @transaction.atomic
@@ -159,6 +157,8 @@ def issue_api_key(
     now: datetime,
     random: Random,
     granter_rights: frozenset[Right] | None = None,
+    service_account: ServiceAccount | None = None,
+    by_key: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Issue a key for the REST API; the plaintext is returned once and kept nowhere.
 
@@ -167,7 +167,7 @@ def issue_api_key(
     """
     if not re.fullmatch(r"[\x20-\x7e]{1,80}", name):
         raise NameRefused("A key's name is 1 to 80 plain characters")
-    if not timedelta(minutes=1) <= lifetime <= LONGEST_API_KEY:
+    if not SHORTEST_API_KEY <= lifetime <= LONGEST_API_KEY:
         raise LifetimeRefused("An API key lives from a minute to a year")
     rights = _scopes(tenant, user, set(scopes), granter_rights)
     key_id = uuid.uuid4()
@@ -177,15 +177,24 @@ def issue_api_key(
         tenant=tenant,
         name=name,
         user=user,
+        service_account=service_account,
         digest=issued.digest,
         scopes=sorted(rights),
         expires_at=now + lifetime,
     )
-    data = {"by": by_label, "name": name, "scopes": list(made.scopes), "expires_at": made.expires_at.isoformat()}
-    if user is not None:
-        data["user"] = user.get_username()
-    append(tenant_id=tenant.pk, kind=EventKind.API_KEY_ISSUED, at=now, subject=made.pk, data=data)
+    _record_api_key(made, by_label=by_label, by_key=by_key, now=now)
     return made, issued.plaintext_key
+
+
+def _record_api_key(made: ApiKey, *, by_label: str, by_key: UUID | None, now: datetime) -> None:
+    data = {"by": by_label, "name": made.name, "scopes": list(made.scopes), "expires_at": made.expires_at.isoformat()}
+    if made.user is not None:
+        data["user"] = made.user.get_username()
+    if made.service_account is not None:
+        data["what"] = f"service account {made.service_account.name}"
+    if by_key is not None:
+        data["key"] = str(by_key)
+    append(tenant_id=made.tenant_id, kind=EventKind.API_KEY_ISSUED, at=now, subject=made.pk, data=data)
 
 
 def _scopes(

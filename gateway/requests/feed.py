@@ -24,6 +24,9 @@ from gateway.wire.contract import FeedAnswer, FeedRequest, Notice, Verdict
 NOTICED = (
     EventKind.KEY_REVOKED,
     EventKind.AGENT_SUSPENDED,
+    EventKind.MEMBER_SUSPENDED,
+    EventKind.SERVICE_ACCOUNT_SUSPENDED,
+    EventKind.TENANT_SUSPENDED,
     EventKind.CONNECTION_CHANGED,
     EventKind.REVISION_PUBLISHED,
 )

@@ -56,15 +56,3 @@ class OneAgent(ApiView):
     @describe("Read one agent", AgentSerializer, operation_id="agents_read")
     def get(self, request: Request, agent_id: UUID) -> Response:
         return Response(AgentSerializer(selectors.agent(self.caller.tenant, agent_id)).data)
-
-
-class SuspendAgent(ApiView):
-    rights: ClassVar = {"POST": Right.AGENTS_WRITE}
-
-    @describe("Suspend an agent at once", AgentSerializer, body=StrictSerializer, operation_id="agents_suspend")
-    @idempotent
-    def post(self, request: Request, agent_id: UUID) -> Response:
-        self.body(StrictSerializer)
-        caller = self.caller
-        suspended = services.suspend_agent(tenant=caller.tenant, agent_id=agent_id, by_label=caller.label, now=self.now)
-        return Response(AgentSerializer(suspended).data)

@@ -25,12 +25,29 @@ WRITES = [
     ("post", "connections/"),
     ("post", f"connections/{ANY_ID}/test/"),
     ("post", "agents/"),
-    ("post", f"agents/{ANY_ID}/suspend/"),
+    *(
+        ("post", f"{what}/{verb}/")
+        for what in (
+            f"agents/{ANY_ID}",
+            f"members/{ANY_ID}",
+            f"service-accounts/{ANY_ID}",
+            f"connections/{ANY_ID}",
+            "tenant",
+        )
+        for verb in ("suspend", "resume")
+    ),
+    ("post", "service-accounts/"),
+    ("post", "api-keys/"),
+    ("delete", f"api-keys/{ANY_ID}/"),
     ("post", "keys/"),
     ("delete", f"keys/{ANY_ID}/"),
 ]
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
-READS = [path for path in READS if not path.endswith(("votes/", "test/", "suspend/")) and path != f"keys/{ANY_ID}/"]
+READS = [
+    path
+    for path in READS
+    if not path.endswith(("votes/", "test/", "suspend/", "resume/")) and path != f"keys/{ANY_ID}/"
+]
 ALL = [("get", path) for path in READS] + WRITES
 
 
@@ -102,6 +119,7 @@ LISTS = [
     "connections/",
     "agents/",
     "keys/",
+    "service-accounts/",
     "members/",
     "events/",
 ]

@@ -153,9 +153,21 @@ def test_suspending_stops_use_and_lifting_it_asks_for_a_test_again(acme: Tenant)
     made = create(acme)
     with in_tenant(acme):
         asked: dict[str, Any] = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
-        assert services.suspend_connection(**asked).state == ConnectionState.SUSPENDED
-        assert services.lift_suspension(**asked).state == ConnectionState.DRAFT
-    assert [event["data"]["what"] for event in events(acme, "connection.changed")] == ["suspended", "suspension lifted"]
+        for _ in range(2):
+            suspended = services.switch_connection(**asked, is_suspended=True, reason="key found in a gist")
+            assert suspended.state == ConnectionState.SUSPENDED
+        assert services.switch_connection(**asked, is_suspended=False).state == ConnectionState.DRAFT
+    facts = [event["data"] for event in events(acme, "connection.changed")]
+    assert [one["what"] for one in facts] == ["suspended", "suspension lifted"]
+    assert facts[0]["reason"] == "key found in a gist"
+
+
+def test_lifting_what_is_not_suspended_changes_nothing(acme: Tenant) -> None:
+    made = create(acme)
+    with in_tenant(acme):
+        asked: dict[str, Any] = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
+        assert services.switch_connection(**asked, is_suspended=False).state == ConnectionState.DRAFT
+    assert events(acme, "connection.changed") == []
 
 
 def test_observing_is_switched_with_an_event_and_keeps_the_state(acme: Tenant) -> None:

@@ -113,7 +113,7 @@ def test_an_active_connection_that_no_longer_passes_is_a_draft_again(acme: Tenan
 def test_testing_never_lifts_a_suspension(acme: Tenant, standin: str) -> None:
     made = create(acme)
     with in_tenant(acme):
-        services.suspend_connection(tenant=acme, connection_id=made.pk, by_label="sam", now=NOW)
+        services.switch_connection(tenant=acme, connection_id=made.pk, is_suspended=True, by_label="sam", now=NOW)
     assert press(acme, made).state == ConnectionState.SUSPENDED
 
 

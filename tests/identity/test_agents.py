@@ -49,18 +49,8 @@ def test_an_agents_name_hides_nothing(acme: Tenant, name: str, kind: str) -> Non
         create(acme, None, name, kind)
 
 
-def test_suspending_an_agent_is_one_event_however_often_it_is_asked(acme: Tenant, billing_agent: Agent) -> None:
-    with in_tenant(acme):
-        for _ in range(2):
-            found = services.suspend_agent(tenant=acme, agent_id=billing_agent.pk, by_label="sam", now=NOW)
-            assert found.is_suspended
-    assert [event["subject"] for event in events(acme, "agent.suspended")] == [str(billing_agent.pk)]
-
-
 def test_another_tenants_agent_is_unknown(globex: Tenant, billing_agent: Agent) -> None:
     with in_tenant(globex):
-        with pytest.raises(AgentUnknown):
-            services.suspend_agent(tenant=globex, agent_id=billing_agent.pk, by_label="sam", now=NOW)
         with pytest.raises(AgentUnknown):
             selectors.agent(globex, uuid.uuid4())
         assert list(selectors.agents(globex)) == []

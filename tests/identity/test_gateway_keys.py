@@ -17,12 +17,13 @@ from gateway.identity import keys, selectors, services
 from gateway.identity.keys import IssuedGatewayKey
 from gateway.identity.models import Agent, GatewayKey, User
 from gateway.identity.problems import AgentSuspended, AgentUnknown, KeyUnknown, LifetimeRefused, NameRefused, NotAMember
+from gateway.identity.standing import Switch, switch_agent
 from gateway.sealing import services as sealing
 from gateway.sealing.envelope import SealBroken
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from tests.identity.test_members import events
-from tests.people import NOW, account
+from tests.people import NOW, account, admin_of
 
 
 def issue(tenant: Tenant, user: User, connection: Connection, **changes: Any) -> tuple[GatewayKey, IssuedGatewayKey]:
@@ -128,7 +129,7 @@ def test_a_suspended_agent_gets_no_key(
     acme: Tenant, alice: User, billing_agent: Agent, billing_account: Connection
 ) -> None:
     with in_tenant(acme):
-        services.suspend_agent(tenant=acme, agent_id=billing_agent.pk, by_label="sam", now=NOW)
+        switch_agent(by=admin_of(acme), agent_id=billing_agent.pk, switch=Switch(is_suspended=True), now=NOW)
     # The row in hand still says otherwise: the database is asked.
     assert not billing_agent.is_suspended
     with pytest.raises(AgentSuspended):

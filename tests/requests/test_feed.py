@@ -9,7 +9,8 @@ import pytest
 
 from audit.kinds import EventKind
 from audit.services import NewEvent, append_all
-from gateway.identity.services import revoke_gateway_key, suspend_agent
+from gateway.identity.services import revoke_gateway_key
+from gateway.identity.standing import Switch, switch_agent
 from gateway.requests import edges
 from gateway.requests import feed as feeding
 from gateway.requests.models import Edge
@@ -18,6 +19,7 @@ from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import FeedAnswer, FeedRequest, HoldEnd, Refusal
 from tests.connections.strict_sts import StrictSts
+from tests.people import admin_of
 from tests.requests.asking import Asking
 from tests.requests.world import EdgeLife, Keys, enrolled, publish_text, refusal_counts, row_of
 
@@ -38,7 +40,7 @@ def test_a_revoked_key_and_a_suspended_agent_are_told_once(edge: EdgeLife, keys:
     with in_tenant(acme):
         revoke_gateway_key(tenant=acme, key_id=keys.row.pk, by_label="bob", now=keys.now)
         assert keys.row.agent_id is not None
-        suspend_agent(tenant=acme, agent_id=keys.row.agent_id, by_label="bob", now=keys.now)
+        switch_agent(by=admin_of(acme), agent_id=keys.row.agent_id, switch=Switch(is_suspended=True), now=keys.now)
     answer = feed(edge, cursor)
     assert [(one.kind, one.subject) for one in answer.notices] == [
         ("key.revoked", keys.row.pk),
