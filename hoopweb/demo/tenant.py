@@ -20,7 +20,7 @@ from gateway.identity.keys import IssuedGatewayKey
 from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, User
 from gateway.policy import services as policy
 from gateway.policy.models import Policy
-from gateway.policy.packs import pack_names
+from gateway.policy.packs import STARTING
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Role
 from gateway.tenants.scope import all_tenant_ids, in_tenant
@@ -204,7 +204,7 @@ def _findings(connection: Connection) -> tuple[str, ...]:
 
 
 def _policy(tenant: Tenant, now: datetime) -> None:
-    """Publish the packs as the first revision; what a person published later is left alone."""
+    """Publish the packs to start with as the first revision; what a person published later is left alone."""
     if Policy.objects.for_tenant(tenant).exclude(current=None).exists():
         return
-    policy.publish(tenant=tenant, packs=pack_names(), text="", by_label=BY, now=now)
+    policy.publish(tenant=tenant, packs=STARTING, text="", by_label=BY, now=now)

@@ -11,6 +11,7 @@ import gateway.policy
 from gateway.engine import Reason, compile_revision, decide
 from gateway.engine.annotations import TABLE
 from gateway.engine.entities import CONTEXT_ATTRIBUTES
+from gateway.policy.packs import STARTING, packs
 from gateway.terms import AccessClass, Effect, LinkLevel
 from tests.engine.questions import candidate, question
 
@@ -35,6 +36,19 @@ def test_the_manual_lists_every_reason_annotation_and_context_attribute() -> Non
 def test_the_manual_lists_every_pack() -> None:
     packs = (Path(gateway.policy.__file__).parent / "packs").glob("*.cedar")
     assert all(f"| `{path.stem}` |" in TEXT for path in packs)
+
+
+def test_every_pack_has_a_section_that_says_what_it_does_not_stop() -> None:
+    sections = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##)", TEXT, re.DOTALL | re.MULTILINE))
+    for each in packs():
+        assert sections[each.name], each.name
+        assert each.name == "starter" or "*Does not stop*" in sections[each.name], each.name
+
+
+def test_the_manual_says_which_packs_a_tenant_starts_with() -> None:
+    said = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| (yes)? ?\|$", TEXT, re.MULTILINE))
+    assert {name for name, is_on in said.items() if is_on} == set(STARTING)
+    assert said.keys() == {each.name for each in packs()}
 
 
 def test_the_examples_answer_as_the_manual_says() -> None:
