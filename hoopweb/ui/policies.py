@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.identity.caller import Caller
 from gateway.policy import selectors, services
-from gateway.policy.packs import pack_names, pack_text
+from gateway.policy.packs import packs as shipped
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
 from hoopweb.api.policies import REVISIONS
@@ -48,7 +48,7 @@ def _page(
     context = {
         "current": current,
         "page": REVISIONS.page(selectors.revisions(caller.tenant), **cursor_of(request)),
-        "packs": [{"name": name, "text": pack_text(name), "is_chosen": name in chosen} for name in pack_names()],
+        "packs": [{"pack": each, "is_chosen": each.name in chosen} for each in shipped()],
         "text": text if text is not None else (current.text if current else ""),
         "problem": problem,
         "faults": [str(fault) for fault in getattr(problem, "faults", ())],

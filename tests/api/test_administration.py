@@ -9,6 +9,7 @@ from audit.models import Event
 from gateway.connections.models import Connection
 from gateway.identity.models import Agent, User
 from gateway.policy.models import Revision
+from gateway.policy.packs import pack_names
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from tests.api.asking import api_of, is_problem
@@ -124,3 +125,28 @@ def test_another_tenants_policy_is_not_there(acme: Tenant, globex: Tenant) -> No
     api = api_of(globex, None, *Right)
     assert is_problem(api.get(f"policies/{policy}/revisions/"), 404, "api.not_found")
     assert is_problem(api.post(f"policies/{policy}/revisions/", {"text": RULES}), 404, "api.not_found")
+
+
+def test_packs_are_listed_with_their_rules_and_what_agents_are_told(acme: Tenant) -> None:
+    answer = api_of(acme, None, Right.POLICIES_READ).get("packs/")
+    assert answer.status_code == 200
+    packs = {pack["name"]: pack for pack in answer.json()["items"]}
+    assert packs.keys() == set(pack_names())
+    shells = packs["interactive-shells"]
+    assert (shells["title"], shells["is_starting"], shells["approvers"]) == ("Interactive shells", True, [])
+    rule = next(rule for rule in shells["rules"] if rule["id"] == "shells.sessions")
+    assert (rule["kind"], "ssm:StartSession" in rule["actions"]) == ("forbid", True)
+    assert rule["advice"].startswith("Interactive sessions are not open to agents")
+    assert '@id("shells.sessions")' in shells["text"]
+    assert packs["delegated"]["approvers"] == ["platform"]
+
+
+def test_packs_take_no_query(acme: Tenant) -> None:
+    assert is_problem(api_of(acme, None, Right.POLICIES_READ).get("packs/", name="starter"), 400, "api.malformed")
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_each_listed_pack_can_be_published_by_its_name(acme: Tenant, name: str) -> None:
+    api = api_of(acme, None, Right.POLICIES_READ, Right.POLICIES_WRITE)
+    made = api.post("policies/", {"text": RULES, "packs": [name]})
+    assert (made.status_code, made.json()["packs"]) == (201, [name])

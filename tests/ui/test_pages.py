@@ -12,6 +12,7 @@ from audit.models import Event
 from gateway.connections.models import Connection
 from gateway.identity.models import User
 from gateway.policy.models import Revision
+from gateway.policy.packs import packs
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Role
 from gateway.tenants.scope import in_tenant
@@ -193,6 +194,13 @@ def test_a_policy_is_published_from_the_page(acme: Tenant, admin: User) -> None:
     assert (made.text, made.packs, made.published_by) == (RULES, ["credential-minting"], "olga")
     assert "revision 1" in page(client.get("/policies/")).text
     assert "As compiled" in page(client.get(f"/policies/revisions/{made.pk}/")).text
+
+
+def test_the_policy_page_tells_what_each_pack_does(acme: Tenant, admin: User) -> None:
+    text = page(browser_of(admin).get("/policies/")).text
+    for each in packs():
+        assert each.summary[:60] in text
+        assert all(rule.id in text and rule.advice[:60] in text for rule in each.rules)
 
 
 def test_a_policy_with_a_fault_comes_back_with_the_fault_and_the_text(acme: Tenant, admin: User) -> None:
