@@ -13,7 +13,8 @@ from gateway.edge.budget import Lease
 from gateway.edge.exchange import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import AnswerHead, Lost, UpstreamConnection
-from gateway.masking.masker import BodyMasker, End, Withheld, open_body
+from gateway.masking.bodies import BodyMasker, End, Withheld
+from gateway.masking.masker import open_body
 from gateway.wire.contract import LARGEST_SCANNED_BODY, MaskPlan
 
 # Scanning this much takes about a millisecond; more would keep every other connection waiting, so a thread does it.
@@ -33,6 +34,7 @@ class Relay:
         self._tally = tally
         self._lease = lease
         self._silence = silence
+        self._is_started = False
 
     async def run(self, head: AnswerHead, plan: MaskPlan) -> None:
         """Mask and answer. Nothing is written to the client before it is known that it may be."""
@@ -40,47 +42,47 @@ class Relay:
         if isinstance(masker, Withheld):
             raise problems.ResponseWithheld(masker.reason.value)
         if masker.headers is None:
-            await self._whole(masker, head)
-        else:
-            await self._stream(masker, masker.headers, head)
+            # Asked for at once, so that a body there is no room for is withheld before it is read.
+            await self._hold(min(head.content_length or 0, masker.appetite, LARGEST_SCANNED_BODY))
+        while chunk := await self._next_chunk():
+            if masker.headers is None:
+                await self._hold(masker.held + len(chunk))
+            await self._show(masker, await self._fed(masker, chunk), head)
+            await self._hold(masker.held)
+        is_streamed = masker.headers is not None
+        end = await self._finished(masker)
+        self._note(end)
+        if not self._is_started:
+            await self._start(head, end.headers, masker.length if is_streamed else len(end.body))
+        await self._write(end.body)
         await self._exchange.end()
 
-    async def _stream(self, masker: BodyMasker, headers: http1.Headers, head: AnswerHead) -> None:
-        await self._start(head, headers, head.content_length)
-        while chunk := await self._next_chunk():
-            await self._show(_allowed(masker.feed(chunk)))
-        end = _allowed(masker.finish())
-        self._note(end)
-        await self._show(end.body)
+    async def _fed(self, masker: BodyMasker, chunk: bytes) -> bytes:
+        is_quick = len(chunk) < masker.appetite
+        return _allowed(masker.feed(chunk) if is_quick else await asyncio.to_thread(masker.feed, chunk))
 
-    async def _whole(self, masker: BodyMasker, head: AnswerHead) -> None:
-        stated = min(head.content_length or 0, LARGEST_SCANNED_BODY)
-        await self._hold(stated)
-        size = 0
-        while chunk := await self._next_chunk():
-            size += len(chunk)
-            await self._hold(size - self._lease.size)
-            _allowed(masker.feed(chunk))
-        if size > SCANNED_IN_LOOP_BYTES:
-            end = _allowed(await asyncio.to_thread(masker.finish))
-        else:
-            end = _allowed(masker.finish())
-        self._note(end)
-        await self._start(head, end.headers, len(end.body))
-        await self._show(end.body)
+    async def _finished(self, masker: BodyMasker) -> End:
+        is_quick = masker.held < SCANNED_IN_LOOP_BYTES
+        return _allowed(masker.finish() if is_quick else await asyncio.to_thread(masker.finish))
+
+    async def _show(self, masker: BodyMasker, data: bytes, head: AnswerHead) -> None:
+        if masker.headers is not None and not self._is_started:
+            self._is_started = True
+            await self._start(head, masker.headers, masker.length)
+        await self._write(data)
 
     async def _start(self, head: AnswerHead, headers: http1.Headers, length: int | None) -> None:
         await self._exchange.start(status=head.status, headers=http1.end_to_end(headers), length=length)
 
-    async def _show(self, data: bytes) -> None:
+    async def _write(self, data: bytes) -> None:
         self._tally.showed(data)
         await self._exchange.write(data)
 
     async def _hold(self, size: int) -> None:
-        """Take room for bytes that wait for the masker. The call has run, so `try again` would be the wrong answer."""
-        if size > 0:
+        """Have room for bytes that wait for the masker. The call has run, so `try again` would be the wrong answer."""
+        if size > self._lease.size:
             try:
-                await self._lease.grow(size)
+                await self._lease.grow(size - self._lease.size)
             except problems.BuffersFull as error:
                 raise problems.ResponseWithheld("no room to mask it in") from error
 

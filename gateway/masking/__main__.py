@@ -12,14 +12,20 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
-from gateway.masking.recorded import mask_text
 from gateway.masking.rules import PRIVATE_KINDS
+from gateway.masking.streaming import Masker
+from gateway.terms import Protocol
+from gateway.wire.contract import BodyForm, MaskPlan, OpaqueChoice
 
 USAGE = (
     "usage: python -m gateway.masking spans < in.jsonl > out.jsonl\n       python -m gateway.masking mask < in > out"
 )
 # Measuring wants every detector on; what a tenant's policy leaves out is not this command's to know.
 ALL_KINDS = Wanted(masks=tuple(sorted(PRIVATE_KINDS)))
+
+# A pipe's text, whatever else is in it: the secrets every plan masks, and nothing refused.
+ANY_BYTES = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, opaque=OpaqueChoice.PASS)
+CHUNK = 256 * 1024
 
 
 def main(arguments: list[str], source: BinaryIO, target: BinaryIO) -> int:
@@ -30,7 +36,7 @@ def main(arguments: list[str], source: BinaryIO, target: BinaryIO) -> int:
             for line in span_lines(source, scanner):
                 target.write(line)
         case ["mask"]:
-            target.write(masked_bytes(source.read(), scanner))
+            mask_stream(source, target, scanner)
         case _:
             sys.stderr.write(USAGE + "\n")
             return 2
@@ -47,10 +53,12 @@ def span_lines(lines: Iterable[bytes], scanner: ContentScanner) -> Iterator[byte
             yield json.dumps({"id": record["id"], "spans": spans}).encode() + b"\n"
 
 
-def masked_bytes(body: bytes, scanner: ContentScanner) -> bytes:
-    """Bytes with their secrets replaced. Bytes that are not UTF-8 survive: each stands for itself in the scan."""
-    text = body.decode("utf-8", "surrogateescape")
-    return mask_text(text, scanner=scanner).text.encode("utf-8", "surrogateescape")
+def mask_stream(source: BinaryIO, target: BinaryIO, scanner: ContentScanner) -> None:
+    """Bytes with their secrets replaced, in constant memory. Bytes that are not UTF-8 stand for themselves."""
+    masker = Masker(ANY_BYTES, scanner=scanner)
+    while chunk := source.read(CHUNK):
+        target.write(masker.feed(chunk))
+    target.write(masker.finish())
 
 
 if __name__ == "__main__":

@@ -160,6 +160,18 @@ def for_body(headers: Headers, body: bytes, *, is_changed: bool) -> Headers:
     return (*kept, ("Content-Length", str(len(body))))
 
 
+def for_stream(headers: Headers) -> Headers:
+    """The headers of a body that is masked while it is sent: nothing known of it beforehand may be said of it.
+
+    Its ETag goes too: a conditional write of redacted data over the real object must not succeed.
+    """
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() not in _FRAMING and name.lower() not in ("etag", "x-amz-crc32") and not _is_stale(name.lower())
+    )
+
+
 def _is_stale(name: str) -> bool:
     return name in _STALE or name.startswith("x-amz-checksum-")
 

@@ -5,15 +5,19 @@ What is a secret is `content`'s to say; which bodies are text, and their headers
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, replace
 
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
 from gateway.masking.replacement import Tally, token
-from gateway.wire.contract import MaskPlan
+from gateway.masking.values import Masking
+from gateway.wire.contract import MaskPlan, OpaqueChoice
 
 PRIVATE_KEY = "private-key"
+# Shorter texts are looked at whole, so that JSON is read as JSON.
+WHOLE = 1024 * 1024
 # How a secret goes on that is longer than any block: by its alphabet, a key block also to its end marker.
 _REST_OF_KEY = re.compile(rb"[A-Za-z0-9+/=:,.()>|\"'\s\\-]*")
 _REST = re.compile(rb"[^\s\"'`<>]*")
@@ -21,6 +25,10 @@ _JSON_NUMBER = re.compile(rb"-?\d+")
 _BEFORE_NUMBER = re.compile(rb"\"\s{0,8}:\s{0,8}\Z")
 # How `surrogateescape` writes a byte that is no UTF-8.
 _STRANGE = re.compile("[\udc80-\udcff]")
+
+
+class NotText(ValueError):
+    """What began as text goes on as something that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,8 @@ class Masker:
 
     At most BLOCK bytes and their context are kept, a longer run or key block up to its own bound. With
     `is_same_length` a secret is replaced by as many bytes as it had, so that offsets keep their meaning.
-    Both calls raise ScannerFailed where the text cannot be scanned; nothing more of it may then be sent.
+    Both calls raise ScannerFailed where the text cannot be scanned and NotText where it is none; nothing more of it
+    may then be sent.
     """
 
     def __init__(
@@ -49,16 +58,19 @@ class Masker:
         tally: Tally | None = None,
         is_same_length: bool = False,
         block: int = BLOCK,
+        whole: int = WHOLE,
     ) -> None:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or default_scanner()
         self._wanted = Wanted(clear=plan.clear, masks=plan.masks)
         self._is_same_length = is_same_length
         self._block = block
+        self._bears_anything = plan.opaque is OpaqueChoice.PASS
+        self._whole = 0 if is_same_length else whole
         self._data = bytearray()
         self._base = 0
         self._start = 0
-        self._due = block
+        self._due = max(block, self._whole)
         self._last: _Run | None = None
 
     @property
@@ -83,8 +95,23 @@ class Masker:
     def finish(self) -> bytes:
         """The text is complete: what is left of it."""
         out: list[bytes] = []
+        if self._base + self._start == 0 and len(self._data) <= self._whole:
+            return self._masked_whole()
         self._work(out, is_end=True)
         return b"".join(out)
+
+    def _masked_whole(self) -> bytes:
+        data = bytes(self._data)
+        self._check(data)
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        # What is no UTF-8 stands for itself, as in `_readable`.
+        text = data[len(mark) :].decode("utf-8", "surrogateescape")
+        masked = Masking(scanner=self._scanner, tally=self.tally, wanted=self._wanted).text(text)
+        return data if masked == text else mark + masked.encode("utf-8", "surrogateescape")
+
+    def _check(self, block: bytes | bytearray) -> None:
+        if b"\0" in block and not self._bears_anything:
+            raise NotText("a NUL in the text")
 
     def _work(self, out: list[bytes], *, is_end: bool) -> None:
         while (cut := next_cut(self._data, self._start, self._block, is_end=is_end)) is not None:
@@ -104,6 +131,7 @@ class Masker:
         """The bytes from the last cut to this one, masked."""
         pieces: list[bytes] = []
         place = self._start
+        self._check(self._data[place:cut])
         for run, is_new in self._runs(cut, is_end=is_end):
             begin, end = max(run.start - self._base, place), min(run.end - self._base, cut)
             pieces += (bytes(self._data[place:begin]), self._replacement(run, begin, end, is_new=is_new))

@@ -16,7 +16,8 @@ import msgspec
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from gateway.masking.masker import BodyMasker, End, Withheld, open_body
+from gateway.masking.bodies import BodyMasker, End, Withheld
+from gateway.masking.masker import open_body
 from gateway.problems import Problem
 from gateway.requests.problems import ResultWithheld, RunFailed
 from gateway.requests.refusals import answer_in, dialect_named

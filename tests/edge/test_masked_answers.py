@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.terms import OutcomeKind, Protocol
@@ -14,6 +16,7 @@ from gateway.wire.contract import (
     BodyForm,
     MaskPath,
     MaskPlan,
+    OpaqueChoice,
     SensitivityClass,
     Verdict,
 )
@@ -69,8 +72,10 @@ async def test_a_large_maskable_answer_is_scanned_without_stopping_other_calls(w
 
 WITHHELD: dict[str, tuple[MaskPlan, dict[str, str], bytes]] = {
     "not text": (OBJECT, {}, b"\x89PNG\r\n\x1a\n" + bytes(range(256))),
-    "encoded": (OBJECT, {"Content-Encoding": "gzip"}, b"\x1f\x8b"),
-    "too large to scan": (OBJECT, {}, b"a" * (LARGEST_SCANNED_BODY + 1)),
+    "encoded": (OBJECT, {"Content-Encoding": "br"}, b"words"),
+    "packed and broken": (OBJECT, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08"),
+    "too large a structure": (SECRET_VALUE, {}, b"a" * (LARGEST_SCANNED_BODY + 1)),
+    "a large archive": (OBJECT, {}, b"PK\x03\x04" + bytes(3_000_000)),
     "not the structure it should be": (SECRET_VALUE, {}, b'{"SecretString": "unclosed'),
 }
 
@@ -109,3 +114,53 @@ async def test_aws_errors_are_masked_and_delivered_like_other_answers(world: Wor
         answer = await (await w.client()).ask(CALL)
         assert (answer.status, answer.body) == (400, body)
         assert (await w.outcome()).kind is OutcomeKind.COMPLETED
+
+
+LARGE = b"plain words of a log line\n" * 400_000
+
+
+async def test_an_object_of_any_size_is_masked_as_it_comes(world: Worlds) -> None:
+    async with world() as w:
+        body = LARGE + b"password=Sw0rdf1sh9\n" + LARGE
+        answers(w, OBJECT, {"Content-Type": "text/plain", "ETag": '"5d41402abc4b2a76b9719d911017c592"'}, body)
+        answer = await (await w.client()).ask(write_request("GET", "/b/k", S3_CALLER))
+        assert answer.status == 200
+        assert answer.body == LARGE + b"password=[REDACTED:password]\n" + LARGE
+        # Lengths and digests of what AWS sent would be lies about what is sent on.
+        assert not {"content-length", "etag"} & {name.lower() for name in answer.headers}
+        outcome = await w.outcome()
+        assert (outcome.kind, outcome.bytes_scanned, outcome.bytes_unscanned) == (OutcomeKind.COMPLETED, len(body), 0)
+        assert outcome.masked_by_type == {"password": 1}
+
+
+async def test_a_stream_that_cannot_be_masked_any_more_is_cut_and_never_ends_cleanly(world: Worlds) -> None:
+    async with world() as w:
+        answers(w, OBJECT, {"Content-Type": "text/plain"}, LARGE + bytes(200_000) + LARGE)
+        client = await w.client()
+        await client.send(write_request("GET", "/b/k", S3_CALLER))
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.answer()
+        outcome = await w.outcome()
+        assert (outcome.kind, outcome.error) == (OutcomeKind.FAILED, "masking.withheld")
+        assert 0 < len(outcome.head) <= len(LARGE)
+
+
+async def test_what_cannot_be_read_passes_where_the_connection_says_so(world: Worlds) -> None:
+    async with world() as w:
+        body = b"PK\x03\x04" + bytes(range(256)) * 10_000
+        passing = msgspec.structs.replace(OBJECT, opaque=OpaqueChoice.PASS)
+        answers(w, passing, {"Content-Type": "application/zip", "ETag": '"e"'}, body)
+        answer = await (await w.client()).ask(write_request("GET", "/b/k", S3_CALLER))
+        assert (answer.body, answer.headers["etag"], answer.headers["content-length"]) == (body, '"e"', str(len(body)))
+        outcome = await w.outcome()
+        assert (outcome.bytes_scanned, outcome.bytes_unscanned) == (0, len(body))
+
+
+async def test_many_large_answers_at_once_stay_within_the_edges_buffers(world: Worlds) -> None:
+    async with world(buffer_bytes=4_000_000) as w:
+        answers(w, OBJECT, {"Content-Type": "text/plain"}, LARGE)
+
+        async def one() -> bytes:
+            return (await (await w.client()).ask(write_request("GET", "/b/k", S3_CALLER))).body
+
+        assert await asyncio.gather(*(one() for _ in range(6))) == [LARGE] * 6

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.masking.bodies import End, Withheld
 from gateway.masking.content import ContentScanner
-from gateway.masking.masker import End, Withheld, open_body
+from gateway.masking.masker import open_body
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPath, MaskPlan, SensitivityClass
 

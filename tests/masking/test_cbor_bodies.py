@@ -5,7 +5,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from gateway.masking.masker import End, Reason, Withheld
+from gateway.masking.bodies import End, Reason, Withheld
 from gateway.terms import Protocol
 from tests.masking.conftest import Send, plan
 

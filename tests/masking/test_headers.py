@@ -6,7 +6,7 @@ import base64
 import hashlib
 import zlib
 
-from gateway.masking.masker import End
+from gateway.masking.bodies import End
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan
 from tests.masking.conftest import Send, paths, plan

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.masking.masker import End, Reason, Withheld
+from gateway.masking.bodies import End, Reason, Withheld
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm
 from tests.masking.conftest import Send, plan

@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.masking.bodies import End, Withheld
 from gateway.masking.content import ContentScanner
-from gateway.masking.masker import End, Withheld, open_body
+from gateway.masking.masker import open_body
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan
 from tests.masking.conftest import plan

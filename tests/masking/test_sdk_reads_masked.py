@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.parsers import create_parser
 from botocore.retryhandler import CRC32Checker
 
-from gateway.masking.masker import End
+from gateway.masking.bodies import End
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan
 from tests.masking.conftest import Send, paths, plan

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
+import time
 
 import pytest
 
+from gateway.masking.bodies import BodyMasker, End, Reason, Withheld
 from gateway.masking.content import ContentScanner
-from gateway.masking.masker import BodyMasker, End, Reason, Withheld, open_body
+from gateway.masking.masker import open_body
 from gateway.terms import Protocol
 from gateway.wire.contract import LARGEST_SCANNED_BODY, BodyForm, MaskPlan
 from tests.masking.conftest import Send, plan
@@ -24,28 +25,22 @@ def _reason(answer: object) -> Reason:
 def test_the_head_alone_refuses_what_could_never_be_masked(scanner: ContentScanner) -> None:
     ranged = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, reads_range=True)
     stream = plan(Protocol.REST_XML, body=BodyForm.EVENT_STREAM)
+    structure = plan(Protocol.REST_XML)
     too_long = (("Content-Length", str(LARGEST_SCANNED_BODY + 1)),)
-    assert _reason(open_body(200, (("Content-Encoding", "gzip"),), OBJECT, scanner=scanner)) is Reason.ENCODED
+    assert _reason(open_body(200, (("Content-Encoding", "gzip"),), structure, scanner=scanner)) is Reason.ENCODED
     assert _reason(open_body(206, (), OBJECT, scanner=scanner)) is Reason.RANGE
     assert _reason(open_body(206, (), ranged, scanner=scanner)) is Reason.RANGE
     assert _reason(open_body(200, (), stream, scanner=scanner)) is Reason.EVENT_STREAM
-    assert _reason(open_body(200, too_long, OBJECT, scanner=scanner)) is Reason.TOO_LARGE
+    assert _reason(open_body(200, too_long, structure, scanner=scanner)) is Reason.TOO_LARGE
 
 
-def test_a_body_that_grows_past_the_limit_is_withheld_and_stays_so(scanner: ContentScanner) -> None:
-    masker = open_body(200, (), OBJECT, scanner=scanner)
+def test_a_structure_that_grows_past_the_limit_is_withheld_and_stays_so(scanner: ContentScanner) -> None:
+    masker = open_body(200, (), plan(Protocol.REST_XML), scanner=scanner)
     assert isinstance(masker, BodyMasker)
     assert masker.feed(b"x" * LARGEST_SCANNED_BODY) == b""
     assert _reason(masker.feed(b"y")) is Reason.TOO_LARGE
     assert _reason(masker.feed(b"")) is Reason.TOO_LARGE
     assert _reason(masker.finish()) is Reason.TOO_LARGE
-
-
-@pytest.mark.parametrize(
-    "body", [b"\x89PNG\r\n\x1a\n\x00\x01", gzip.compress(b"text"), b"text\x00more", b"caf\xe9 au lait"]
-)
-def test_bytes_that_are_no_text_are_withheld(send: Send, body: bytes) -> None:
-    assert _reason(send(body, OBJECT)) is Reason.NOT_TEXT
 
 
 def test_an_error_of_a_ranged_or_streamed_call_is_masked_like_any_other(send: Send) -> None:
@@ -114,6 +109,9 @@ def test_private_types_are_masked_where_policy_asks(send: Send) -> None:
     assert end.report.masked_by_type == {"card": 1, "email": 1}
 
 
-@pytest.mark.parametrize("nonsense", [b"token=" * 200_000, b"-----BEGIN PRIVATE KEY-----" * 60_000])
-def test_text_that_nests_settings_without_end_is_withheld_soon(send: Send, nonsense: bytes) -> None:
-    assert _reason(send(nonsense, OBJECT)) is Reason.SCANNER
+@pytest.mark.parametrize("nonsense", [b"token=" * 200_000, b"-----BEGIN PRIVATE KEY-----" * 40_000])
+def test_text_that_nests_settings_without_end_is_withheld_or_masked_soon(send: Send, nonsense: bytes) -> None:
+    started = time.process_time()
+    answer = send(nonsense, OBJECT)
+    assert isinstance(answer, Withheld) or answer.report.masked_by_type
+    assert time.process_time() - started < 10

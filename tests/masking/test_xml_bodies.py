@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.masking.masker import End, Reason, Withheld
+from gateway.masking.bodies import End, Reason, Withheld
 from gateway.terms import Protocol
 from tests.masking.conftest import Send, plan
 

@@ -1,0 +1,96 @@
+"""What masking answers about one response body: bytes to send, its end with a report, or that it is withheld.
+
+How each kind of body is masked is `masker`'s and `payloads`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.masking.headers import Headers
+from gateway.masking.replacement import Tally
+
+WITHHELD_CODE = "masking.withheld"
+
+
+class Reason(StrEnum):
+    """Why a response is not sent. Closed: each is explained in docs/problems."""
+
+    TOO_LARGE = "too_large"
+    OPAQUE = "opaque_content"
+    UNKNOWN = "unknown_content"
+    ENCODED = "content_encoding"
+    UNDECODABLE = "undecodable"
+    EVENT_STREAM = "event_stream"
+    RANGE = "partial_content"
+    MALFORMED = "malformed"
+    SCANNER = "scanner_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Nothing of this response may be sent; the call did run. `detail` never quotes the body."""
+
+    reason: Reason
+    detail: str = ""
+    code: str = WITHHELD_CODE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskReport:
+    """What masking did: values by type and by rule, and bytes of the original body looked at or passed unread."""
+
+    masked_by_type: Mapping[str, int] = field(default_factory=dict)
+    masked_by_rule: Mapping[str, int] = field(default_factory=dict)
+    bytes_scanned: int = 0
+    bytes_unscanned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The rest of a response: its headers, the body bytes not yet handed out, and the report of all of it."""
+
+    headers: Headers
+    body: bytes
+    report: MaskReport
+
+
+class BodyMasker:
+    """One response body on its way. `headers` is None until the end where the masked body decides them.
+
+    `feed` hands out what may be sent now (only after `headers` are known); `finish` the rest. Either may answer
+    Withheld, and so does every later call; what was handed out before must then not end as if it were whole.
+    """
+
+    headers: Headers | None = None
+    length: int | None = None
+
+    @property
+    def held(self) -> int:
+        """How many bytes are kept now."""
+        return 0
+
+    @property
+    def appetite(self) -> int:
+        """How many bytes may be fed before the next scan takes its milliseconds."""
+        return 0
+
+    def feed(self, chunk: bytes) -> bytes | Withheld:
+        """Take the next bytes of the body; returns bytes to send at once."""
+        raise NotImplementedError
+
+    def finish(self) -> End | Withheld:
+        """The body is complete: the final headers, the remaining bytes and the report."""
+        raise NotImplementedError
+
+
+def report_of(tally: Tally, *, scanned: int = 0, unscanned: int = 0) -> MaskReport:
+    """The report of a body whose masked values this tally counted."""
+    return MaskReport(
+        masked_by_type=dict(tally.by_type),
+        masked_by_rule=dict(tally.by_rule),
+        bytes_scanned=scanned,
+        bytes_unscanned=unscanned,
+    )
