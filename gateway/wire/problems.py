@@ -141,7 +141,10 @@ class SignatureVersion2(SignatureProblem):
     code = "wire.signature_v2"
     status = 400
     title = "The request is signed with Signature Version 2"
-    remedy = "Use Signature Version 4: for boto3 presigned URLs set Config(signature_version='s3v4')."
+    remedy = (
+        "Use Signature Version 4: for boto3 presigned URLs set Config(signature_version='s3v4'), "
+        "for `aws s3 presign` run `aws configure set default.s3.signature_version s3v4` once."
+    )
     aws_code = "InvalidRequest"
 
 
