@@ -8,7 +8,8 @@ import pytest
 
 from gateway.terms import AccessClass, Action, Operation, Protocol
 from gateway.wire import tables
-from gateway.wire.aws.actions import actions_of, carried_by
+from gateway.wire.aws.actions import actions_of
+from gateway.wire.aws.carried import carried_by
 from gateway.wire.aws.reading import Reading
 from gateway.wire.tables_actions import ActionReview
 from tests.wire.making import candidate, reading_of
@@ -307,50 +308,11 @@ def test_nothing_is_passed_where_no_role_is(service: Any, operation: Any, parame
         ("ssm", "StartSession", {"Target": "i-0123456789abcdef0"}),
         ("stepfunctions", "StartExecution", {"stateMachineArn": "a"}),
         ("cloudcontrol", "DeleteResource", {"TypeName": "AWS::S3::Bucket", "Identifier": "b"}),
-        ("events", "PutTargets", {"Rule": "r", "Targets": []}),
+        ("events", "StartReplay", {"ReplayName": "r"}),
     ],
 )
 def test_what_carries_other_operations_is_delegated(service: Any, operation: Any, parameters: Any) -> None:
     assert candidate(service, operation, **parameters).is_delegated
-
-
-def schedule(target: str) -> Any:
-    return candidate(
-        "scheduler",
-        "CreateSchedule",
-        Name="n",
-        ScheduleExpression="rate(1 day)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": target, "RoleArn": ROLE},
-    )
-
-
-@pytest.mark.parametrize(
-    ("target", "action"),
-    [
-        ("arn:aws:scheduler:::aws-sdk:ec2:terminateInstances", "ec2:TerminateInstances"),
-        ("arn:aws:scheduler:::aws-sdk:dynamodb:deleteTable", "dynamodb:DeleteTable"),
-        ("arn:aws:scheduler:::aws-sdk:sfn:startExecution", "states:StartExecution"),
-        ("arn:aws:lambda:eu-west-1:111122223333:function:f", "lambda:InvokeFunction"),
-        ("arn:aws:sqs:eu-west-1:111122223333:q", "sqs:SendMessage"),
-    ],
-)
-def test_a_schedule_is_unfolded_into_what_it_will_do(target: Any, action: Any) -> None:
-    found = schedule(target)
-    assert {effective.name for effective in found.effective} == {action, "iam:PassRole"}
-    assert not found.is_delegated
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "arn:aws:scheduler:::aws-sdk:ec2:inventInstances",
-        "arn:aws:scheduler:::aws-sdk:nosuch:do",
-        "arn:aws:new:r:111122223333:x",
-    ],
-)
-def test_a_schedule_that_cannot_be_unfolded_stays_delegated(target: Any) -> None:
-    assert schedule(target).is_delegated
 
 
 def test_a_reading_without_unknown_members_may_be_narrowed_and_one_with_may_not() -> None:

@@ -1,13 +1,13 @@
-"""What a reading does in IAM's words: its own actions, and those its parameters carry for later.
+"""What a reading does in IAM's words: its own actions, and those its parameters add.
 
-The compiled map is `aws/actions.toml` through the tables; which ARNs are touched is `resources`.
+The compiled map is `aws/actions.toml` through the tables; what parameters carry for later is `carried`, which ARNs
+are touched `resources`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.terms import AccessClass, Action
@@ -15,9 +15,6 @@ from gateway.wire import tables
 from gateway.wire.aws.reading import Reading, model
 from gateway.wire.tables import Actions, OperationTable
 
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):role/.+", re.ASCII)
-# Universal targets of EventBridge Scheduler name the operation they will make.
-_SDK_TARGET = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:(?P<service>[a-z0-9]+):(?P<name>[A-Za-z0-9]+)", re.ASCII)
 _PARTIQL = re.compile(r"\s*(select|insert|update|delete|exists)\b", re.IGNORECASE)
 _PARTIQL_ACTIONS = {
     "select": "dynamodb:PartiQLSelect",
@@ -34,28 +31,6 @@ _WRITE_ITEMS = {
     "PutRequest": "dynamodb:PutItem",
     "DeleteRequest": "dynamodb:DeleteItem",
 }
-# What a schedule does to a target that is a resource rather than an operation.
-_TARGET_ACTIONS = {
-    "lambda": "lambda:InvokeFunction",
-    "sqs": "sqs:SendMessage",
-    "sns": "sns:Publish",
-    "states": "states:StartExecution",
-    "events": "events:PutEvents",
-    "kinesis": "kinesis:PutRecord",
-    "firehose": "firehose:PutRecord",
-    "ecs": "ecs:RunTask",
-    "codebuild": "codebuild:StartBuild",
-    "codepipeline": "codepipeline:StartPipelineExecution",
-    "sagemaker": "sagemaker:StartPipelineExecution",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """What a reading's parameters carry: actions AWS will perform, and whether more stays folded."""
-
-    effective: tuple[Action, ...] = ()
-    is_delegated: bool = False
 
 
 def table_of(reading: Reading) -> OperationTable | None:
@@ -139,66 +114,3 @@ def _statement_actions(statements: tuple[str, ...]) -> set[str]:
     if not found or any(match is None for match in found):
         return set()
     return {_PARTIQL_ACTIONS[match[1].lower()] for match in found if match is not None}
-
-
-# --- what parameters carry
-
-
-def carried_by(reading: Reading, access: AccessClass) -> Carried:
-    """Actions AWS will perform because of this call, as far as its parameters say; the rest is delegated."""
-    table = table_of(reading)
-    if table is None:
-        return Carried(is_delegated=True)
-    found = {pair for place, actions in table.effective if is_given(reading.parameters, place) for pair in actions}
-    if _may_pass_role(reading, access) and any(_role_arns(reading.parameters)):
-        found.add(_classed("iam:PassRole"))
-    targets = _target_actions(reading)
-    found |= targets or set()
-    is_unfolded = reading.operation.service == "scheduler" and targets is not None
-    effective = tuple(Action(name=name, access=level) for name, level in sorted(found))
-    return Carried(effective=effective, is_delegated=table.is_delegated and not is_unfolded)
-
-
-def _classed(name: str) -> tuple[str, AccessClass]:
-    return name, tables.iam().access_of(name)
-
-
-def _may_pass_role(reading: Reading, access: AccessClass) -> bool:
-    """IAM and STS name roles to manage or take them; everybody else who is given one will use it."""
-    is_reading = access in (AccessClass.LIST, AccessClass.READ)
-    return not is_reading and reading.operation.service not in ("iam", "sts")
-
-
-def _role_arns(value: Any, name: str = "") -> Iterator[str]:
-    match value:
-        case Mapping():
-            for key, item in value.items():
-                yield from _role_arns(item, str(key))
-        case list():
-            for item in value:
-                yield from _role_arns(item, name)
-        case str() if "role" in name.lower() and _ROLE_ARN.fullmatch(value):
-            yield value
-        case _:
-            return
-
-
-def _target_actions(reading: Reading) -> set[tuple[str, AccessClass]] | None:
-    """The actions of a schedule's target, or None where it does not say which they are."""
-    if reading.operation.service != "scheduler":
-        return None
-    target = next(values_at(reading.parameters, ["Target", "Arn"]), "")
-    universal = _SDK_TARGET.fullmatch(target)
-    if universal is not None:
-        return _operation_actions(universal["service"], universal["name"])
-    service = target.split(":")[2] if target.count(":") >= 5 else ""
-    return {_classed(_TARGET_ACTIONS[service])} if service in _TARGET_ACTIONS else None
-
-
-def _operation_actions(service: str, name: str) -> set[tuple[str, AccessClass]] | None:
-    """Scheduler spells services as the Java SDK does, and operations in camel case."""
-    names = {known.replace("-", ""): known for known in tables.index().services} | {"sfn": "stepfunctions"}
-    if service not in names:
-        return None
-    operation = model(names[service]).operation(name[0].upper() + name[1:])
-    return set(operation.actions) if operation else None

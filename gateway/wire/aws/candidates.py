@@ -6,7 +6,8 @@ The four steps are `parsing`, `actions`, `resources` and `redaction`; deciding i
 from __future__ import annotations
 
 from gateway.terms import Candidate, strictest
-from gateway.wire.aws.actions import actions_of, carried_by
+from gateway.wire.aws.actions import actions_of
+from gateway.wire.aws.carried import carried_by
 from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.reading import Reading
 from gateway.wire.aws.redaction import redacted_parameters

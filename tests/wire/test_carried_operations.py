@@ -1,0 +1,457 @@
+"""A call that makes AWS do something else is decided as that, too; what cannot be read whole is delegated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.terms import AccessClass, Candidate
+from gateway.wire import tables
+from gateway.wire.aws import carried_names
+from gateway.wire.aws.definitions import LARGEST_YAML, MOST_NODES, document, operation, template, template_type
+from tests.wire.making import candidate
+
+ROLE = "arn:aws:iam::111122223333:role/deploy"
+FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:f"
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:q"
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:m"
+
+
+def effective(found: Candidate) -> set[str]:
+    return {action.name for action in found.effective}
+
+
+# --- schedules, rules, pipes, alarms, notifications
+
+
+def schedule(target: str, **given: Any) -> Candidate:
+    return candidate(
+        "scheduler",
+        "CreateSchedule",
+        Name="n",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": target, "RoleArn": ROLE, **given},
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "action", "is_delegated"),
+    [
+        ("arn:aws:scheduler:::aws-sdk:ec2:terminateInstances", "ec2:TerminateInstances", False),
+        ("arn:aws:scheduler:::aws-sdk:iam:attachUserPolicy", "iam:AttachUserPolicy", False),
+        ("arn:aws:scheduler:::aws-sdk:rds:deleteDBInstance", "rds:DeleteDBInstance", False),
+        ("arn:aws:scheduler:::aws-sdk:cognitoidentityprovider:adminDeleteUser", "cognito-idp:AdminDeleteUser", False),
+        ("arn:aws:scheduler:::aws-sdk:cloudwatchlogs:deleteLogGroup", "logs:DeleteLogGroup", False),
+        ("arn:aws:scheduler:::aws-sdk:sfn:startExecution", "states:StartExecution", True),
+        ("arn:aws:scheduler:::aws-sdk:cloudformation:createStack", "cloudformation:CreateStack", True),
+        (FUNCTION, "lambda:InvokeFunction", False),
+        (QUEUE, "sqs:SendMessage", False),
+        (MACHINE, "states:StartExecution", True),
+        ("arn:aws:ecs:eu-west-1:111122223333:cluster/c", "ecs:RunTask", True),
+    ],
+)
+def test_a_schedule_is_what_it_will_do(target: Any, action: Any, is_delegated: Any) -> None:
+    found = schedule(target)
+    assert effective(found) == {action, "iam:PassRole"}
+    assert found.is_delegated is is_delegated
+
+
+@pytest.mark.parametrize("target", ["arn:aws:scheduler:::aws-sdk:nosuch:thing", "arn:aws:newservice:r:1:x", "nonsense"])
+def test_a_target_nobody_knows_stays_delegated(target: Any) -> None:
+    assert schedule(target).is_delegated
+
+
+def test_a_role_inside_the_scheduled_call_is_passed() -> None:
+    found = candidate(
+        "scheduler",
+        "CreateSchedule",
+        Name="n",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:scheduler:::aws-sdk:lambda:createFunction",
+            "RoleArn": "by-name",
+            "Input": json.dumps({"Role": ROLE}),
+        },
+    )
+    assert "iam:PassRole" in effective(found)
+
+
+def test_a_rules_targets_are_what_they_do() -> None:
+    targets = [{"Id": "1", "Arn": FUNCTION}, {"Id": "2", "Arn": QUEUE, "RoleArn": ROLE}]
+    found = candidate("events", "PutTargets", Rule="r", Targets=targets)
+    assert effective(found) == {"lambda:InvokeFunction", "sqs:SendMessage", "iam:PassRole"}
+    assert not found.is_delegated
+    assert candidate("events", "PutTargets", Rule="r", Targets=[*targets, {"Id": "3", "Arn": MACHINE}]).is_delegated
+
+
+def test_a_pipe_reads_its_source_and_feeds_its_target() -> None:
+    found = candidate("pipes", "CreatePipe", Name="p", Source=QUEUE, Target=FUNCTION, RoleArn=ROLE)
+    assert effective(found) == {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "lambda:InvokeFunction",
+        "iam:PassRole",
+    }
+    assert not found.is_delegated
+
+
+def test_an_alarm_that_terminates_instances_is_seen() -> None:
+    parameters = {"AlarmName": "a", "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    terminate = "arn:aws:automate:eu-west-1:ec2:terminate"
+    assert effective(candidate("cloudwatch", "PutMetricAlarm", AlarmActions=[terminate], **parameters)) == {
+        "ec2:TerminateInstances"
+    }
+    unknown = "arn:aws:automate:eu-west-1:ec2:explode"
+    assert candidate("cloudwatch", "PutMetricAlarm", OKActions=[unknown], **parameters).is_delegated
+    assert effective(candidate("cloudwatch", "PutMetricAlarm", **parameters)) == set()
+
+
+def test_a_buckets_notifications_invoke_what_they_name() -> None:
+    configuration = {
+        "LambdaFunctionConfigurations": [{"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectCreated:*"]}]
+    }
+    found = candidate("s3", "PutBucketNotificationConfiguration", Bucket="b", NotificationConfiguration=configuration)
+    assert effective(found) == {"lambda:InvokeFunction"}
+
+
+# --- state machines
+
+
+def machine(*resources: str, **extra: Any) -> Candidate:
+    states: dict[str, Any] = {
+        f"S{n}": {"Type": "Task", "Resource": resource, **extra} for n, resource in enumerate(resources)
+    }
+    nested = {"StartAt": "P", "States": {"P": {"Type": "Parallel", "Branches": [{"StartAt": "S0", "States": states}]}}}
+    return candidate("stepfunctions", "CreateStateMachine", name="m", roleArn=ROLE, definition=json.dumps(nested))
+
+
+@pytest.mark.parametrize(
+    ("resource", "action"),
+    [
+        ("arn:aws:states:::aws-sdk:ec2:terminateInstances", "ec2:TerminateInstances"),
+        ("arn:aws:states:::aws-sdk:secretsmanager:getSecretValue", "secretsmanager:GetSecretValue"),
+        ("arn:aws:states:::aws-sdk:s3:deleteObject.waitForTaskToken", "s3:DeleteObject"),
+        ("arn:aws:states:::dynamodb:deleteItem", "dynamodb:DeleteItem"),
+        ("arn:aws:states:::lambda:invoke", "lambda:InvokeFunction"),
+        ("arn:aws:states:::sns:publish", "sns:Publish"),
+        ("arn:aws:states:::ecs:runTask.sync", "ecs:RunTask"),
+        ("arn:aws:states:::elasticmapreduce:createCluster.sync", "elasticmapreduce:RunJobFlow"),
+        ("arn:aws:states:::http:invoke", "states:InvokeHTTPEndpoint"),
+        ("arn:aws:states:::glue:startJobRun.sync:2", "glue:StartJobRun"),
+        (FUNCTION, "lambda:InvokeFunction"),
+    ],
+)
+def test_a_state_machine_is_what_its_tasks_do(resource: Any, action: Any) -> None:
+    found = machine(resource)
+    assert effective(found) == {action, "iam:PassRole"}
+
+
+def test_all_tasks_count_however_deep() -> None:
+    found = machine("arn:aws:states:::sqs:sendMessage", "arn:aws:states:::aws-sdk:iam:createAccessKey")
+    assert effective(found) == {"sqs:SendMessage", "iam:CreateAccessKey", "iam:PassRole"}
+    assert not found.is_delegated
+
+
+def test_what_a_distributed_map_reads_and_writes_counts() -> None:
+    states = {"M": {"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"}, "End": True}}
+    found = candidate(
+        "stepfunctions", "CreateStateMachine", name="m", roleArn=ROLE, definition=json.dumps({"States": states})
+    )
+    assert "s3:ListBucket" in effective(found)
+
+
+def test_a_machine_that_only_waits_does_nothing_more() -> None:
+    definition = json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 1, "End": True}}})
+    found = candidate("stepfunctions", "CreateStateMachine", name="m", roleArn=ROLE, definition=definition)
+    assert effective(found) == {"iam:PassRole"}
+    assert not found.is_delegated
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "{}[",
+        '{"States": {"A": {"Type": "Task"}}}',
+        '{"States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::nosuch:thing"}}}',
+        '{"States": {"A": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution"}}}',
+        '{"States": {"A": {"Type": "Pass"}, "A": {"Type": "Task", "Resource": "x"}}}',
+        '{"States": ' + "[" * 200 + "]" * 200 + "}",
+    ],
+)
+def test_a_machine_that_cannot_be_read_whole_is_delegated(definition: Any) -> None:
+    found = candidate("stepfunctions", "CreateStateMachine", name="m", roleArn=ROLE, definition=definition)
+    assert found.is_delegated or definition.endswith("]}")
+
+
+def test_an_update_without_a_definition_is_delegated() -> None:
+    assert candidate("stepfunctions", "UpdateStateMachine", stateMachineArn=MACHINE).is_delegated
+
+
+# --- templates
+
+
+def stack(body: Any, operation_: str = "CreateStack", **parameters: Any) -> Candidate:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return candidate("cloudformation", operation_, StackName="s", TemplateBody=text, **parameters)
+
+
+YAML = """
+AWSTemplateFormatVersion: 2010-09-09
+Parameters:
+  Name: {Type: String}
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "${Name}-data"
+      VersioningConfiguration: {Status: Enabled}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {Statement: []}
+      ManagedPolicyArns: [!Ref Name]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Role: !GetAtt Role.Arn
+      Code: {ZipFile: "x"}
+"""
+
+
+def test_a_template_is_what_its_resources_take() -> None:
+    found = stack(YAML)
+    assert effective(found) == {
+        "s3:CreateBucket",
+        "s3:PutBucketVersioning",
+        "iam:CreateRole",
+        "iam:AttachRolePolicy",
+        "lambda:CreateFunction",
+        "iam:PassRole",
+    }
+    assert not found.is_delegated
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "actions"),
+    [
+        ("AWS::DynamoDB::Table", {}, {"dynamodb:CreateTable"}),
+        ("AWS::SQS::Queue", {}, {"sqs:CreateQueue"}),
+        ("AWS::IAM::AccessKey", {}, {"iam:CreateAccessKey"}),
+        ("AWS::S3::BucketPolicy", {}, {"s3:PutBucketPolicy"}),
+        ("AWS::EC2::Instance", {"IamInstanceProfile": "p"}, {"ec2:RunInstances", "iam:PassRole"}),
+        ("AWS::Lambda::Permission", {}, {"lambda:AddPermission"}),
+        ("AWS::Cognito::UserPool", {}, {"cognito-idp:CreateUserPool"}),
+        ("AWS::ElasticLoadBalancingV2::LoadBalancer", {}, {"elasticloadbalancing:CreateLoadBalancer"}),
+    ],
+)
+def test_each_kind_of_resource_is_its_actions(kind: Any, properties: Any, actions: Any) -> None:
+    found = stack({"Resources": {"R": {"Type": kind, "Properties": properties}}})
+    assert effective(found) == actions
+    assert not found.is_delegated
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Resources": {"R": {"Type": "Custom::Thing"}}},
+        {"Resources": {"R": {"Type": "AWS::CloudFormation::Stack"}}},
+        {"Resources": {"R": {"Type": "AWS::New::Unheard"}}},
+        {"Resources": {"R": {"Type": "AWS::S3::Bucket"}}, "Transform": "AWS::Serverless-2016-10-31"},
+        {"Resources": {"R": {"Type": "AWS::S3::Bucket", "Properties": {"Fn::Transform": {}}}}},
+        {"Resources": {"R": {"Type": 3}}},
+        {"Resources": []},
+        "{}}",
+        "a: [",
+        "Resources: {R: {Type: AWS::S3::Bucket}, R: {Type: AWS::IAM::AccessKey}}",
+        "!!python/object/apply:os.system ['true']",
+    ],
+)
+def test_a_template_that_cannot_be_read_whole_is_delegated(body: Any) -> None:
+    assert stack(body).is_delegated
+
+
+def test_a_custom_resource_invokes_and_stays_delegated() -> None:
+    assert effective(stack({"Resources": {"R": {"Type": "Custom::Thing"}}})) == {"lambda:InvokeFunction"}
+
+
+def test_a_template_elsewhere_is_delegated() -> None:
+    found = candidate("cloudformation", "CreateStack", StackName="s", TemplateURL="https://b.s3.amazonaws.com/t")
+    assert found.is_delegated
+
+
+def test_an_update_may_delete_what_the_template_no_longer_names() -> None:
+    body = {"Resources": {"R": {"Type": "AWS::SQS::Queue"}}}
+    for operation_ in ("UpdateStack", "CreateChangeSet"):
+        extra = {"ChangeSetName": "c"} if operation_ == "CreateChangeSet" else {}
+        found = stack(body, operation_, **extra)
+        assert effective(found) == {"sqs:CreateQueue"}
+        assert found.is_delegated
+    assert not stack(body, "CreateChangeSet", ChangeSetName="c", ChangeSetType="CREATE").is_delegated
+
+
+def test_cloud_control_makes_what_its_type_says() -> None:
+    found = candidate("cloudcontrol", "CreateResource", TypeName="AWS::S3::BucketPolicy", DesiredState="{}")
+    assert effective(found) == {"s3:PutBucketPolicy"}
+    assert candidate("cloudcontrol", "DeleteResource", TypeName="AWS::S3::Bucket", Identifier="b").is_delegated
+
+
+# --- documents of Systems Manager
+
+
+def automation(*steps: dict[str, Any]) -> Candidate:
+    content = json.dumps({"schemaVersion": "0.3", "mainSteps": list(steps)})
+    return candidate("ssm", "CreateDocument", Name="d", Content=content, DocumentType="Automation")
+
+
+def test_a_document_is_what_its_steps_do() -> None:
+    api = {"name": "a", "action": "aws:executeAwsApi", "inputs": {"Service": "ec2", "Api": "DeleteVolume"}}
+    found = automation(
+        api, {"name": "w", "action": "aws:sleep", "inputs": {}}, {"name": "i", "action": "aws:runInstances"}
+    )
+    assert effective(found) == {"ec2:DeleteVolume", "ec2:RunInstances"}
+    assert not found.is_delegated
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"name": "s", "action": "aws:executeScript", "inputs": {}},
+        {"name": "s", "action": "aws:runCommand", "inputs": {"DocumentName": "AWS-RunShellScript"}},
+        {"name": "s", "action": "aws:executeAwsApi", "inputs": {"Service": "nosuch", "Api": "Thing"}},
+        {"name": "s", "action": "aws:executeAwsApi"},
+        {"name": "s"},
+    ],
+)
+def test_a_document_with_a_step_nobody_can_see_into_is_delegated(step: Any) -> None:
+    assert automation(step).is_delegated
+
+
+def test_running_a_document_of_awss_own_is_what_it_does() -> None:
+    found = candidate("ssm", "StartAutomationExecution", DocumentName="AWS-TerminateEC2Instance")
+    assert effective(found) == {"ec2:TerminateInstances"}
+    assert not found.is_delegated
+    assert candidate("ssm", "StartAutomationExecution", DocumentName="mine").is_delegated
+    assert candidate("ssm", "SendCommand", DocumentName="AWS-RunShellScript").is_delegated
+
+
+# --- passed roles
+
+
+@pytest.mark.parametrize(
+    ("service", "operation_", "parameters"),
+    [
+        ("lambda", "CreateFunction", {"FunctionName": "f", "Role": ROLE, "Code": {}}),
+        ("glue", "CreateJob", {"Name": "j", "Role": ROLE, "Command": {}}),
+        ("ecs", "RunTask", {"taskDefinition": "t", "overrides": {"taskRoleArn": ROLE}}),
+        (
+            "sagemaker",
+            "CreateNotebookInstance",
+            {"NotebookInstanceName": "n", "InstanceType": "ml.t2.medium", "RoleArn": ROLE},
+        ),
+        ("cognito-identity", "SetIdentityPoolRoles", {"IdentityPoolId": "r:1", "Roles": {"authenticated": ROLE}}),
+        (
+            "apigateway",
+            "PutIntegration",
+            {"restApiId": "a", "resourceId": "r", "httpMethod": "GET", "type": "AWS", "credentials": ROLE},
+        ),
+        (
+            "batch",
+            "RegisterJobDefinition",
+            {"jobDefinitionName": "j", "type": "container", "containerProperties": {"jobRoleArn": ROLE}},
+        ),
+        ("s3", "PutBucketReplication", {"Bucket": "b", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}}),
+        ("rds", "AddRoleToDBCluster", {"DBClusterIdentifier": "c", "RoleArn": ROLE}),
+        ("transfer", "CreateUser", {"Role": ROLE, "ServerId": "s", "UserName": "u"}),
+    ],
+)
+def test_a_role_in_any_services_parameters_is_passed(service: Any, operation_: Any, parameters: Any) -> None:
+    assert "iam:PassRole" in effective(candidate(service, operation_, **parameters))
+
+
+def test_every_operation_with_a_role_to_pass_is_seen() -> None:
+    """Over the models of all services: a role's ARN in a member that speaks of one, in a call that changes something."""
+    from gateway.wire.aws.carried import carried_by
+    from tests.wire.making import bare
+
+    seen, missed = 0, []
+    for service in tables.index().services:
+        if service in ("iam", "sts"):
+            continue
+        table = tables.service(service)
+        for name, each in table.operations.items():
+            shape = table.shape(each.input)
+            is_write = any(access not in (AccessClass.LIST, AccessClass.READ) for _, access in each.actions)
+            for member in shape.members if shape and is_write else ():
+                if member.name.lower() in ("rolearn", "role", "executionrolearn", "servicerolearn", "iamrolearn"):
+                    seen += 1
+                    carried = carried_by(bare(service, name, {member.name: ROLE}), AccessClass.WRITE)
+                    if "iam:PassRole" not in {action.name for action in carried.effective}:
+                        missed.append(f"{service}.{name}.{member.name}")
+    assert seen > 300
+    assert missed == []
+
+
+# --- the reviewed names themselves
+
+
+def test_every_action_in_the_reviewed_names_is_one_iam_knows() -> None:
+    groups: list[Any] = [
+        carried_names.TARGET_ACTIONS,
+        carried_names.SOURCE_ACTIONS,
+        carried_names.ALARM_ACTIONS,
+        carried_names.TASK_ACTIONS,
+        carried_names.AWS_DOCUMENTS,
+        carried_names.DOCUMENT_STEPS,
+        carried_names.TEMPLATE_TYPES,
+        *carried_names.TEMPLATE_PROPERTIES.values(),
+    ]
+    named = {name for group in groups for actions in group.values() for name in actions}
+    known = tables.iam().actions
+    assert {name for name in named if name.partition(":")[2] not in known.get(name.partition(":")[0], {})} == set()
+
+
+def test_every_spelling_leads_to_a_service() -> None:
+    for spelled in (carried_names.SERVICE_SPELLINGS, carried_names.TEMPLATE_SERVICES):
+        assert set(spelled.values()) <= set(tables.index().services)
+
+
+def test_an_operation_that_mints_or_carries_keeps_its_weight() -> None:
+    assert not operation("ssm", "sendCommand").is_whole
+    assert operation("sts", "assumeRole").actions == {"sts:AssumeRole"}
+
+
+# --- hostile documents
+
+
+def test_a_bomb_of_aliases_is_read_in_no_time() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    for name, before in zip("bcdefghi", "abcdefgh", strict=True):
+        bomb += f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n"
+    bomb += "Resources: {R: {Type: 'AWS::Lambda::Function', Properties: {Deep: *i}}}\n"
+    assert template(bomb).actions >= {"lambda:CreateFunction"}
+
+
+def test_a_document_that_holds_itself_ends() -> None:
+    assert template("Resources: &r {R: {Type: 'AWS::SQS::Queue', Properties: *r}}") is not None
+
+
+def test_documents_past_any_services_limit_are_not_read() -> None:
+    assert document("a: " + "x" * LARGEST_YAML) is None
+    assert document("{" + " " * (1024 * 1024) + "}") is None
+    assert document(None) is None
+    assert document("- just\n- a list") is None
+
+
+def test_the_bound_on_nodes_makes_a_machine_delegated() -> None:
+    wide = json.dumps({"States": {"A": {"Type": "Pass", "Result": [{}] * MOST_NODES}}})
+    found = candidate("stepfunctions", "CreateStateMachine", name="m", roleArn=ROLE, definition=wide)
+    assert found.is_delegated
+
+
+@pytest.mark.parametrize("kind", ["", "AWS::S3", "AWS::::", "Alexa::ASK::Skill", "AWS::S3::Bucket::MODULE"])
+def test_a_type_of_another_form_is_folded(kind: Any) -> None:
+    assert not template_type(kind).is_whole
