@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gateway.tenants.models import Tenant, TenantScoped, TenantScopedQuerySet
@@ -31,6 +32,8 @@ class Session(TenantScoped):
     deletes = models.PositiveIntegerField(default=0)
     secrets_masked = models.PositiveIntegerField(default=0)
     bytes_out = models.BigIntegerField(default=0)
+    # What it has touched that later calls answer for (`gateway.engine.taint`).
+    taint = ArrayField(models.CharField(max_length=20), default=list)
 
     class Meta:
         constraints = (

@@ -29,6 +29,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     deletes: int = 0
     secrets_masked: int = 0
     bytes_out: int = 0
+    taint: tuple[str, ...] = ()
 
 
 def name_of(*, conversation: str, key_id: UUID) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+from gateway.engine.taint import taints_of
 from gateway.problems import Problem
 from gateway.requests.entries import Entry, Refused
 from gateway.requests.keyring import KeyFacts
+from gateway.terms import SessionCounters
 
 _DELETES = ("Delete", "Terminate")
 
@@ -20,23 +22,39 @@ def is_delete(operation: str) -> bool:
     return operation.startswith(_DELETES)
 
 
+def taints(entry: Entry) -> tuple[str, ...]:
+    """What a call leaves on its session; a refused one never reached what it asked for."""
+    return () if isinstance(entry, Refused) else taints_of(entry.examined.candidates)
+
+
 class CountedBefore:
-    """What earlier calls of one batch add to their sessions. Refused calls count as calls, never as deletes."""
+    """What earlier calls of one batch add to their sessions. Refused calls count as calls, and leave nothing else."""
 
     def __init__(self) -> None:
-        self._added: dict[tuple[UUID, UUID | None, str], tuple[int, int]] = {}
+        self._added: dict[tuple[UUID, UUID | None, str], SessionCounters] = {}
 
     def added_to(self, key: KeyFacts | Problem | None) -> KeyFacts | Problem | None:
         """The key with its session's counters as of the next call."""
         if not isinstance(key, KeyFacts):
             return key
-        calls, deletes = self._added.get(key.session_name, (0, 0))
-        counters = replace(key.counters, calls=key.counters.calls + calls, deletes=key.counters.deletes + deletes)
+        before, added = key.counters, self._added.get(key.session_name)
+        if added is None:
+            return key
+        counters = replace(
+            before,
+            calls=before.calls + added.calls,
+            deletes=before.deletes + added.deletes,
+            taint=tuple(sorted({*before.taint, *added.taint})),
+        )
         return replace(key, counters=counters)
 
     def count(self, entry: Entry) -> None:
         """Add one call that was decided."""
         key = entry.key if isinstance(entry, Refused) else entry.examined.key
-        calls, deletes = self._added.get(key.session_name, (0, 0))
+        before = self._added.get(key.session_name, SessionCounters())
         is_one = not isinstance(entry, Refused) and is_delete(entry.examined.primary.operation.name)
-        self._added[key.session_name] = (calls + 1, deletes + is_one)
+        self._added[key.session_name] = SessionCounters(
+            calls=before.calls + 1,
+            deletes=before.deletes + is_one,
+            taint=tuple(sorted({*before.taint, *taints(entry)})),
+        )

@@ -62,6 +62,7 @@ _COLUMNS = (
     "deletes",
     "secrets_masked",
     "bytes_out",
+    "taint",
     "last_prompt",
     "last_source",
     "last_generation",
@@ -211,6 +212,7 @@ def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
             deletes=row["deletes"] or 0,
             secrets_masked=row["secrets_masked"] or 0,
             bytes_out=row["bytes_out"] or 0,
+            taint=tuple(row["taint"] or ()),
         ),
         prompt=_prompt(row),
     )

@@ -15,7 +15,7 @@ from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
 from gateway.requests import asks, refusals, rows, verdicts
-from gateway.requests.counters import is_delete
+from gateway.requests.counters import is_delete, taints
 from gateway.requests.entries import Allowed, Asked, Entry, Refused
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
@@ -124,19 +124,20 @@ def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple
 
 
 def _added(drafts: Sequence[Draft], now: datetime) -> list[Added]:
-    by_session: dict[UUID, list[ProxiedRequest]] = {}
+    by_session: dict[UUID, list[Draft]] = {}
     for draft in drafts:
-        by_session.setdefault(draft.row.session_id, []).append(draft.row)
+        by_session.setdefault(draft.row.session_id, []).append(draft)
     return [
         Added(
             id=session_id,
             now=now,
-            calls=len(rows_),
-            refused=sum(row.state == RequestState.REFUSED for row in rows_),
-            held=sum(row.state == RequestState.HELD for row in rows_),
-            deletes=sum(row.state != RequestState.REFUSED and is_delete(row.operation) for row in rows_),
+            calls=len(mine),
+            refused=sum(draft.row.state == RequestState.REFUSED for draft in mine),
+            held=sum(draft.row.state == RequestState.HELD for draft in mine),
+            deletes=sum(draft.row.state != RequestState.REFUSED and is_delete(draft.row.operation) for draft in mine),
+            taint=tuple(sorted({taint for draft in mine for taint in taints(draft.entry)})),
         )
-        for session_id, rows_ in by_session.items()
+        for session_id, mine in by_session.items()
     ]
 
 

@@ -46,6 +46,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "deletes",
             "secrets_masked",
             "bytes_out",
+            "taint",
         )
 
 

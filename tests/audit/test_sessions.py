@@ -107,6 +107,16 @@ def test_counters_add_up(caller: Caller, acme: Tenant) -> None:
     assert session.last_at == later, "an older batch that commits late does not turn the clock back"
 
 
+def test_taint_is_kept_once_each_in_one_order(caller: Caller, acme: Tenant) -> None:
+    session, _ = caller.call()
+    for taint in (("untrusted",), (), ("secret", "untrusted")):
+        with in_tenant(acme):
+            bump_counters(tenant_id=acme.pk, added=[Added(id=session.pk, now=NOW, calls=1, taint=taint)])
+    with in_tenant(acme):
+        session.refresh_from_db()
+    assert (session.calls, session.taint) == (3, ["secret", "untrusted"])
+
+
 def test_another_tenants_session_is_not_counted_up(caller: Caller, acme: Tenant, globex: Tenant) -> None:
     session, _ = caller.call()
     with in_tenant(globex):
