@@ -5,11 +5,15 @@ Pure. What is secret in a value is replaced elsewhere; this changes only what co
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 # PostgreSQL's text and jsonb hold neither; canonical JSON refuses lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Past this JSON readers differ, and RFC 8785 refuses.
@@ -43,6 +47,19 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return text(str(value))
+
+
+def is_storable(value: Any) -> bool:
+    """Whether `json_value` would change nothing in a JSON value but the kind of its lists: nearly always so.
+
+    Answered by the encoders, in a tenth of the time of looking at each value: one refuses what is no number to JSON,
+    the other half surrogates. In doubt (the text `\\u0000`) it says no.
+    """
+    try:
+        _ENCODER.encode(value)
+        return rb"\u0000" not in msgspec.json.encode(value)
+    except ValueError:
+        return False
 
 
 def number(value: int, largest: int = LARGEST_INTEGER) -> int:

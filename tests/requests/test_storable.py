@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from django.db import connection
 from hypothesis import given
@@ -71,6 +72,19 @@ def test_any_json_value_becomes_strict_json(value: Any) -> None:
     made = json.dumps(storable.json_value(value), allow_nan=False)
     assert "\\u0000" not in made.replace("\\\\u0000", "")
     made.encode()
+
+
+@given(_ANY_JSON)
+def test_what_is_storable_is_left_as_it_is_and_the_rest_becomes_so(value: Any) -> None:
+    made = storable.json_value(value)
+    assert not storable.is_storable(value) or made == value
+    msgspec.json.encode(made)
+
+
+@pytest.mark.parametrize("value", ["\x00", "\ud800", math.nan, math.inf, {"\x00": 1}, [{"a": ["\x00"]}]])
+def test_what_no_reader_takes_is_not_storable(value: Any) -> None:
+    assert not storable.is_storable(value)
+    assert storable.is_storable(storable.json_value(value)) or "\\u0000" in str(storable.json_value(value))
 
 
 def _question(candidates: tuple[Candidate, ...]) -> Question:
