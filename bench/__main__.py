@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from bench.cpu import per_call, seconds_of
 from bench.raw import Target, latencies, throughput
 from bench.stack import let_bodies_through, measured
 from hoopweb.stack import seed
@@ -26,7 +27,7 @@ from hoopweb.stack.running import Stack
 from hoopweb.story.world import read_env
 
 Call = Callable[[Any], object]
-CONNECTIONS = 16
+CONNECTIONS = (1, 32)
 THROUGHPUT_SECONDS = 3.0
 WARM_UP = 20
 BLOB = bytes(range(256)) * 80_000
@@ -69,10 +70,15 @@ def one_round(direct: Callable[[int], list[float]], through: Callable[[int], lis
 
 def line(name: str, rounds: list[Round]) -> str:
     direct, through = (statistics.median(getattr(one, which) for one in rounds) for which in ("direct", "through"))
-    added = statistics.median(one.through - one.direct for one in rounds)
+    added = [one.through - one.direct for one in rounds]
     ratio = statistics.median(one.through / one.direct for one in rounds)
     slow = statistics.median(one.slow for one in rounds)
-    return f"{name:34}{_ms(direct):>10}{_ms(through):>10}{_ms(added):>10}{ratio:>8.2f}{_ms(slow):>10}"
+    return f"{name:34}{_ms(direct):>10}{_ms(through):>10}{_spread(added):>24}{ratio:>8.2f}{_ms(slow):>10}"
+
+
+def _spread(seconds: list[float]) -> str:
+    low, middle, high = (1000 * value for value in (min(seconds), statistics.median(seconds), max(seconds)))
+    return f"{low:.2f}/{middle:.2f}/{high:.2f} ms"
 
 
 def _ms(seconds: float) -> str:
@@ -100,7 +106,9 @@ def targets(stack: Stack, environment: Mapping[str, str]) -> tuple[Target, Targe
 
 def latency(stack: Stack, names: tuple[str, ...], *, rounds: int, count: int) -> None:
     environment = read_env(stack.plan.demo_env)
-    print(f"\n{'p50 at one connection':34}{'direct':>10}{'through':>10}{'added':>10}{'ratio':>8}{'p99':>10}")
+    print(
+        f"\n{'p50 at one connection':34}{'direct':>10}{'through':>10}{'added min/med/max':>24}{'ratio':>8}{'p99':>10}"
+    )
     for name in names:
         service, call = CALLS[name]
         direct, through = seed.client(service, stack.plan.upstream_url), client(service, environment)
@@ -133,15 +141,23 @@ def _measure(
     print(line(name, [one_round(direct, through, count) for _ in range(rounds)]), flush=True)
 
 
-def many_connections(stack: Stack, *, rounds: int) -> None:
+def many_connections(stack: Stack, connections: int, *, rounds: int) -> None:
     near, far = targets(stack, read_env(stack.plan.demo_env))
-    throughput(far, connections=CONNECTIONS, seconds=1.0)
-    found = [
-        tuple(throughput(one, connections=CONNECTIONS, seconds=THROUGHPUT_SECONDS) for one in (near, far))
-        for _ in range(rounds)
-    ]
-    direct, through = (statistics.median(one[place] for one in found) for place in (0, 1))
-    print(f"\ncalls a second at {CONNECTIONS} connections: {direct:.0f} direct, {through:.0f} through hoopweb")
+    throughput(far, connections=connections, seconds=1.0)
+    direct, through = list[float](), list[float]()
+    before, calls = seconds_of(stack), 0.0
+    for _ in range(rounds):
+        through.append(throughput(far, connections=connections, seconds=THROUGHPUT_SECONDS))
+        calls += through[-1] * THROUGHPUT_SECONDS
+    after = seconds_of(stack)
+    for _ in range(rounds):
+        direct.append(throughput(near, connections=connections, seconds=THROUGHPUT_SECONDS))
+    print(f"\ncalls a second at {connections} connections: {_rates(direct)} direct, {_rates(through)} through hoopweb")
+    print(f"  CPU of a call through hoopweb: {per_call(before, after, int(calls))}")
+
+
+def _rates(rates: list[float]) -> str:
+    return f"{min(rates):.0f}/{statistics.median(rates):.0f}/{max(rates):.0f}"
 
 
 def large_objects(stack: Stack, *, rounds: int) -> None:
@@ -175,7 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
     with measured(is_canned=is_canned) as stack:
         print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, AWS played by {options.aws}")
         latency(stack, CANNED if is_canned else tuple(CALLS), rounds=options.rounds, count=options.calls)
-        many_connections(stack, rounds=options.rounds)
+        for connections in CONNECTIONS:
+            many_connections(stack, connections, rounds=options.rounds)
         large_objects(stack, rounds=options.rounds)
         print(f"\nload at the end {os.getloadavg()[0]:.1f}")
     return 0
