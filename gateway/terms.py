@@ -99,12 +99,31 @@ class Operation:
     is_modelled: bool = True
 
 
+class StatementKind(StrEnum):
+    """What one SQL statement does; `unknown` is whatever could not be told for certain."""
+
+    READ = "read"
+    WRITE = "write"
+    DDL = "ddl"
+    DCL = "dcl"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlStatement:
+    """One SQL statement inside a call's parameters. `tables` are lower-case, with schema and catalog where named."""
+
+    kind: StatementKind
+    tables: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One reading of a request. A request has several where services share a wire form; the strictest decides.
 
     `parameters` are typed JSON values with secret members already replaced; `effective` are actions carried
     inside the parameters (scheduler targets, passed roles); `is_delegated` says some could not be unfolded.
+    `statements` are the SQL statements in the parameters, empty for a call that carries none.
     """
 
     operation: Operation
@@ -115,6 +134,7 @@ class Candidate:
     effective: tuple[Action, ...] = ()
     is_delegated: bool = False
     unknown_members: tuple[str, ...] = ()
+    statements: tuple[SqlStatement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,9 @@ class MaskPlan(Message, frozen=True):
 
     `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
     `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones.
-    `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `reads_range` is true for ranged reads, which cannot be masked.
+    `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `range` is
+    the part of an object the client asked for, of which more is fetched; `reads_range` is true for parts that cannot
+    be widened and so not be masked.
     """
 
     protocol: Protocol
@@ -151,6 +153,7 @@ class MaskPlan(Message, frozen=True):
     masks: tuple[str, ...] = ()
     is_clear: bool = False
     reads_range: bool = False
+    range: str = ""
     s3_errors: bool = False
     request_id: str = ""
     opaque: OpaqueChoice = OpaqueChoice.WITHHOLD

@@ -12,6 +12,7 @@ from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.reading import Reading
 from gateway.wire.aws.redaction import redacted_parameters
 from gateway.wire.aws.resources import resources_of
+from gateway.wire.aws.statements import statements_of
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim
 
@@ -39,4 +40,5 @@ def candidate_of(reading: Reading, *, account: str, region: str) -> Candidate:
         effective=carried.effective,
         is_delegated=carried.is_delegated,
         unknown_members=reading.unknown_members,
+        statements=statements_of(reading),
     )

@@ -12,6 +12,7 @@ from gateway.terms import Protocol
 from gateway.wire.aws.reading import Model, Reading, model
 from gateway.wire.canonical import S3_FAMILY
 from gateway.wire.contract import BodyForm, MaskPath, MaskPlan, SensitivityClass
+from gateway.wire.ranges import read_range
 from gateway.wire.tables import Member, OperationTable, Shape
 
 EACH = "*"
@@ -29,6 +30,7 @@ def mask_plan(readings: Iterable[Reading], *, clear: tuple[str, ...], request_id
     known = tuple(readings)
     outputs = [_output(reading.operation.service, reading.operation.name) for reading in known]
     first = known[0].operation
+    parts = [one for one, output in zip(known, outputs, strict=True) if output[0] is BodyForm.BLOB and _reads_part(one)]
     return MaskPlan(
         protocol=first.protocol,
         body=min((output[0] for output in outputs), key=_STRICTEST_FORM.index),
@@ -38,9 +40,8 @@ def mask_plan(readings: Iterable[Reading], *, clear: tuple[str, ...], request_id
         clear=clear,
         is_clear=CLEAR_BODY in clear,
         # Only where a part of an object comes back: an upload's part number cuts nothing that is read.
-        reads_range=any(
-            output[0] is BodyForm.BLOB and _reads_range(reading) for reading, output in zip(known, outputs, strict=True)
-        ),
+        reads_range=any("PartNumber" in one.parameters or not read_range(_range(one)) for one in parts),
+        range=_range(parts[0]) if parts else "",
         s3_errors=first.protocol is Protocol.REST_XML and first.signing_name in S3_FAMILY,
         request_id=request_id,
     )
@@ -53,10 +54,14 @@ def _union(groups: Iterable[Paths]) -> Paths:
     return tuple(dict.fromkeys(path for group in groups for path in group))
 
 
-def _reads_range(reading: Reading) -> bool:
+def _reads_part(reading: Reading) -> bool:
     """A cut through an object can go through a secret; so can one of its parts."""
     is_object = reading.operation.signing_name in S3_FAMILY
     return is_object and bool({"Range", "PartNumber"} & reading.parameters.keys())
+
+
+def _range(reading: Reading) -> str:
+    return str(reading.parameters.get("Range", ""))
 
 
 @lru_cache(maxsize=1024)
