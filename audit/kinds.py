@@ -50,6 +50,21 @@ class EventKind(StrEnum):
     EDGE_FENCED = "edge.fenced"
     SIGNED_IN = "person.signed_in"
     SIGN_IN_REFUSED = "person.sign_in_refused"
+    SIGNED_OUT = "person.signed_out"
+    GLASS_BROKEN = "person.broke_glass"
+    SECOND_FACTOR_ENROLLED = "person.second_factor_enrolled"
+    SECOND_FACTOR_REFUSED = "person.second_factor_refused"
+    PROVIDER_ADDED = "provider.added"
+    PROVIDER_CHANGED = "provider.changed"
+    PROVIDER_ANSWER_REFUSED = "provider.answer_refused"
+    MEMBER_CHANGED = "member.changed"
+    DEVICE_ENROLLED = "device.enrolled"
+    DEVICE_REVOKED = "device.revoked"
+    ACCOUNT_SECRET_ISSUED = "service_account.secret_issued"
+    ACCOUNT_SECRET_REVOKED = "service_account.secret_revoked"
+    WORKLOAD_RULE_ADDED = "workload_rule.added"
+    WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
+    WORKLOAD_TOKEN_REFUSED = "workload_token.refused"
     EVIDENCE_READ = "evidence.read"
 
 
@@ -179,6 +194,21 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.EDGE_FENCED,
                 EventKind.SIGNED_IN,
                 EventKind.SIGN_IN_REFUSED,
+                EventKind.SIGNED_OUT,
+                EventKind.GLASS_BROKEN,
+                EventKind.SECOND_FACTOR_ENROLLED,
+                EventKind.SECOND_FACTOR_REFUSED,
+                EventKind.PROVIDER_ADDED,
+                EventKind.PROVIDER_CHANGED,
+                EventKind.PROVIDER_ANSWER_REFUSED,
+                EventKind.MEMBER_CHANGED,
+                EventKind.DEVICE_ENROLLED,
+                EventKind.DEVICE_REVOKED,
+                EventKind.ACCOUNT_SECRET_ISSUED,
+                EventKind.ACCOUNT_SECRET_REVOKED,
+                EventKind.WORKLOAD_RULE_ADDED,
+                EventKind.WORKLOAD_RULE_REVOKED,
+                EventKind.WORKLOAD_TOKEN_REFUSED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 
 from django.http import HttpRequest
 
-_SIGNED_IN_AT = "signed_in_at"
-
-
-def remember_sign_in(request: HttpRequest, now: datetime) -> None:
-    request.session[_SIGNED_IN_AT] = int(now.timestamp())
+from gateway.identity.caller import Caller
 
 
 def signed_in_at(request: HttpRequest) -> datetime:
-    """Return when this browser's session was opened; a session that does not know counts as ancient."""
-    return datetime.fromtimestamp(request.session.get(_SIGNED_IN_AT, 0), tz=UTC)
+    """Return when this browser last proved who sits at it; one that never did counts as ancient."""
+    caller: Caller | None = getattr(request, "caller", None)
+    if caller is None or caller.sign_in is None:
+        return datetime.fromtimestamp(0, tz=UTC)
+    return caller.sign_in.proved_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.identity.door_models import SignIn
 from gateway.identity.models import ApiKey, Membership, User
 from gateway.identity.problems import RightMissing
 from gateway.tenants.models import Tenant
@@ -20,6 +21,8 @@ class Caller:
     membership: Membership | None
     rights: frozenset[Right]
     api_key: ApiKey | None = None
+    # How and when the person at a browser proved to be there.
+    sign_in: SignIn | None = None
     # DRF and Django ask this of whatever stands in `request.user`.
     is_authenticated: bool = True
     is_active: bool = True

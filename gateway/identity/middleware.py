@@ -14,16 +14,21 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from gateway.identity import keys
+from gateway.identity import keys, sign_ins
 from gateway.identity.caller import Caller
+from gateway.identity.door_problems import SessionEnded
 from gateway.identity.models import ApiKey, Membership, User
 from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right, rights_of
-from gateway.tenants.scope import as_user, in_tenant
+from gateway.tenants.scope import in_tenant
 
 TENANT_IN_SESSION = "tenant_id"
+# {tenant id: sign-in id}: what this browser proved, tenant by tenant. One tenant's provider opens no other tenant.
+SIGN_INS_IN_SESSION = "sign_ins"
+# The doors of providers enter the tenant they stand before, whatever tenant the browser is in.
+_DOORS = ("/sso/",)
 # A key's last use is shown to people: a minute is exact enough and spares a write on every call.
 _LAST_USE_SECONDS = 60
 
@@ -44,6 +49,8 @@ class CallerMiddleware:
         tenant_id = name.tenant_id if name else _tenant_of_session(request)
         if plaintext and not name:
             request.caller_problem = KeyRefused()  # type: ignore[attr-defined]
+        elif request.user.is_authenticated and not name:
+            request.caller_problem = SessionEnded()  # type: ignore[attr-defined]
         user_id = getattr(request.user, "pk", None) if not plaintext else None
         with in_tenant(tenant_id, user_id=user_id) if tenant_id else nullcontext():
             try:
@@ -72,18 +79,13 @@ def _api_key_of(request: HttpRequest) -> tuple[keys.KeyName | None, str]:
 
 
 def _tenant_of_session(request: HttpRequest) -> UUID | None:
-    if not request.user.is_authenticated:
+    if request.path.startswith(_DOORS) or not request.user.is_authenticated:
         return None
+    held = request.session.get(SIGN_INS_IN_SESSION, {})
     chosen = request.session.get(TENANT_IN_SESSION)
-    if chosen:
-        return UUID(str(chosen))
-    user = request.user
-    with as_user(user.pk):
-        first = Membership.objects.filter(user=user, is_active=True).order_by("created_at").first()
-    if first is None:
-        return None
-    request.session[TENANT_IN_SESSION] = str(first.tenant_id)
-    return first.tenant_id
+    if chosen not in held:
+        chosen = next(iter(held), None)
+    return UUID(chosen) if chosen else None
 
 
 def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, plaintext: str) -> Caller:
@@ -95,10 +97,12 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
     user = request.user
     if not isinstance(user, User):
         raise NotSignedIn
+    held = request.session.get(SIGN_INS_IN_SESSION, {})
+    sign_in = sign_ins.standing(tenant, user, UUID(held[str(tenant.pk)]), timezone.now())
     membership = Membership.objects.for_tenant(tenant).filter(user=user, is_active=True).first()
     if membership is None:
         raise NotSignedIn
-    return Caller(tenant=tenant, user=user, membership=membership, rights=membership.rights)
+    return Caller(tenant=tenant, user=user, membership=membership, rights=membership.rights, sign_in=sign_in)
 
 
 def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime) -> Caller:

@@ -46,11 +46,11 @@ _GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _REFERENCE = re.compile(r"[\x21-\x7e]{0,200}")
 
 
-def create_tenant(*, slug: str, title: str, keys_may_vote: bool = False) -> Tenant:
+def create_tenant(*, slug: str, title: str, keys_may_vote: bool = False, password_alone: bool = False) -> Tenant:
     """Make a tenant. Only the owner role may: the serving role cannot add tenants. Raises NameRefused, NameTaken."""
     if not _SLUG.fullmatch(slug) or not 1 <= len(title) <= 120:
         raise NameRefused("A tenant's name is lower-case letters, digits and dashes, at most 40")
-    tenant = Tenant(id=uuid.uuid4(), slug=slug, title=title, keys_may_vote=keys_may_vote)
+    tenant = Tenant(id=uuid.uuid4(), slug=slug, title=title, keys_may_vote=keys_may_vote, password_alone=password_alone)
     # Entered before it is there: row-level security checks the new row too, the owner's included.
     with _taken(f"Tenant `{slug}`"), in_tenant(tenant):
         tenant.save(force_insert=True)

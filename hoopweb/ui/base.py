@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRequest, ApprovalState
 from gateway.identity.caller import Caller
+from gateway.identity.door_problems import SessionEnded
 from gateway.identity.models import Membership
 from gateway.identity.problems import NotSignedIn
 from gateway.problems import Problem
@@ -51,9 +52,10 @@ def page(right: Right, **by_method: Right) -> Callable[[View], View]:
 
 
 def _not_inside(request: HttpRequest) -> HttpResponse:
-    if request.user.is_authenticated:
+    told = getattr(request, "caller_problem", NotSignedIn())
+    if request.user.is_authenticated and not isinstance(told, SessionEnded):
         # Signed in but nobody's member, or of a suspended tenant: the sign-in page would only lead back here.
-        return problem_page(request, getattr(request, "caller_problem", NotSignedIn()))
+        return problem_page(request, told)
     query = urlencode({"next": request.get_full_path()}) if request.method == "GET" else ""
     return HttpResponseRedirect(f"{reverse('ui:sign-in')}?{query}")
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from hoopweb.ui import approvals, connections, entry, events, policies, sessions
+from hoopweb.ui import approvals, connections, entry, events, policies, sessions, sso
 
 urlpatterns: list[URLPattern] = [
     path("", RedirectView.as_view(pattern_name="ui:sessions"), name="home"),
     path("sign-in/", entry.sign_in_page, name="sign-in"),
+    path("sign-in/code/", entry.code_page, name="sign-in-code"),
+    path("sso/", sso.choose, name="sso"),
+    path("sso/<slug:organisation>/", sso.organisation, name="sso-organisation"),
+    path("sso/<slug:organisation>/<slug:name>/oidc/start/", sso.oidc_start, name="oidc-start"),
+    path("sso/<slug:organisation>/<slug:name>/oidc/callback/", sso.oidc_callback, name="oidc-callback"),
     path("sign-out/", entry.sign_out, name="sign-out"),
     path("tenant/", entry.switch_tenant, name="switch-tenant"),
     path("sessions/", sessions.session_list, name="sessions"),

@@ -98,14 +98,31 @@ def test_signing_out_is_a_post_and_final(auditor: User) -> None:
 
 
 def test_a_person_of_two_tenants_switches_between_them(acme: Tenant, globex: Tenant, bob: User) -> None:
-    client = browser_of(bob)
-    assert b"<select" not in client.get("/approvals/").content
+    assert b"<select" not in browser_of(bob).get("/approvals/").content
     with in_tenant(globex):
         Membership.objects.create(tenant=globex, user=bob, roles=["auditor"])
+    client = browser_of(bob)
     assert b"Globex" in client.get("/approvals/").content
     client.post("/tenant/", {"tenant": str(globex.pk)})
     assert client.session["tenant_id"] == str(globex.pk)
     # An approver at acme, an auditor here: the ledger opens.
+    assert client.get("/events/").status_code == 200
+
+
+def test_a_tenant_the_browser_proved_nothing_to_asks_for_its_own_sign_in(
+    acme: Tenant, globex: Tenant, auditor: User
+) -> None:
+    client = browser_of(auditor)
+    with in_tenant(globex):
+        Membership.objects.create(tenant=globex, user=auditor, roles=["auditor"])
+    asked = client.post("/tenant/", {"tenant": str(globex.pk)})
+    assert asked["Location"] == "/sso/globex/"
+    assert client.session["tenant_id"] == str(acme.pk)
+    assert "/sign-in/?again=1" in client.get("/sso/globex/").content.decode()
+    assert client.get("/sign-in/").status_code == 302
+    assert client.get("/sign-in/?again=1").status_code == 200
+    enter(client, "bob", PASSWORD)
+    client.post("/tenant/", {"tenant": str(globex.pk)})
     assert client.get("/events/").status_code == 200
 
 
