@@ -30,6 +30,8 @@ def opened(approval: ApprovalRequest, asks: Sequence[Ask]) -> NewEvent:
         digest=approval.digest,
         expires_at=timestamp(approval.expires_at),
         request=str(approval.request_id),
+        pins=approval.pins,
+        not_pinned=approval.not_pinned,
     )
 
 

@@ -48,6 +48,9 @@ class ApprovalRequest(TenantScoped):
     region = models.CharField(max_length=40)
     resources = models.JSONField(default=list)
     parameters = models.JSONField(default=dict)
+    # What moving references in the call were when people were asked, and the names of those nobody could read.
+    pins = models.JSONField(default=list)
+    not_pinned = models.JSONField(default=list)
     revision = models.CharField(max_length=80)
     runs_at_once = models.BooleanField(default=False)
     opened_at = models.DateTimeField()
@@ -72,6 +75,8 @@ class ApprovalRequest(TenantScoped):
                 condition=models.Q(state__in=("pending", "granted")),
                 name="approval_expiring",
             ),
+            # Each asked call looks for the kept result of its like.
+            models.Index(fields=("tenant", "digest"), condition=models.Q(state="used"), name="approval_used_by_digest"),
         )
 
 

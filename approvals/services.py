@@ -55,13 +55,16 @@ class ApprovalDetails:
     agent_label: str = ""
     resources: Sequence[Any] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    pins: Sequence[Mapping[str, str]] = ()
+    not_pinned: Sequence[str] = ()
     runs_at_once: bool = False
     client_is_waiting: bool = True
 
     def columns(self) -> dict[str, Any]:
         """Return the values by column name of ApprovalRequest."""
         found = {one.name: getattr(self, one.name) for one in fields(self)}
-        return found | {"resources": list(self.resources), "parameters": dict(self.parameters)}
+        listed = {name: list(found[name]) for name in ("resources", "pins", "not_pinned")}
+        return found | listed | {"parameters": dict(self.parameters)}
 
 
 def _record(tenant_id: UUID, made: list[NewEvent], later: list[NewEvent] | None) -> None:

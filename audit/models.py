@@ -67,7 +67,11 @@ class Prompt(TenantScoped):
         constraints = (
             models.UniqueConstraint(fields=("tenant", "conversation", "generation"), name="one_prompt_per_generation"),
         )
-        indexes = (models.Index(fields=("tenant", "conversation", "-recorded_at"), name="prompt_by_conversation"),)
+        indexes = (
+            models.Index(fields=("tenant", "conversation", "-recorded_at"), name="prompt_by_conversation"),
+            # The list of prompts, newest first, page by page.
+            models.Index(fields=("tenant", "-recorded_at", "-id"), name="prompt_newest"),
+        )
 
 
 class RecordingPart(models.TextChoices):

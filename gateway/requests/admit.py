@@ -17,16 +17,15 @@ from django.db import DataError, IntegrityError
 
 from audit.refusals import count
 from gateway.connections.sessions import role_session
-from gateway.connections.sts import RoleSession
 from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import compiled
 from gateway.problems import Problem
 from gateway.requests import refusals
-from gateway.requests.asks import approvable_body, call_session, is_for_worker, is_grant_there, session_ask
+from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.edges import EdgeIdentity
-from gateway.requests.entries import Allowed, Asked, Entry, Refused, Untrusted
+from gateway.requests.entries import Allowed, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
 from gateway.requests.problems import IdReused, NotExamined, UnknownKey
@@ -172,19 +171,9 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
             case Effect.ALLOW:
                 return Allowed(examined=examined, session=role_session(session_ask(examined), now))
             case Effect.ASK:
-                approvable_body(examined)
-                return Asked(examined=examined, digest=examined.digest, session=_session_if_granted(examined, now))
+                return asked(examined, now=now)
     except Problem as problem:
         return _refused(arrival, key, problem, examined)
-
-
-def _session_if_granted(examined: Examined, now: datetime) -> RoleSession | None:
-    """What no worker can run is forwarded once it is approved, so its session is fetched here."""
-    if is_for_worker(examined):
-        return None
-    with in_tenant(examined.key.tenant_id):
-        is_granted = is_grant_there(examined, now=now)
-    return call_session(examined) if is_granted else None
 
 
 def _write(

@@ -14,22 +14,18 @@ import msgspec
 from django.conf import settings
 
 from approvals.models import ApprovalRequest, ApprovalState
-from approvals.selectors import has_granted
 from approvals.services import ApprovalDetails, open_or_join, set_client_waiting, take_granted
 from audit.services import NewEvent
-from gateway.connections.session_policies import for_call
-from gateway.connections.sessions import SessionAsk, one_call_session
-from gateway.connections.sts import RoleSession, source_identity
-from gateway.requests import refusals, verdicts
+from gateway.requests import refusals, storable, verdicts
+from gateway.requests.asking import is_for_worker
 from gateway.requests.entries import Asked
-from gateway.requests.examine import Examined, plan_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
-from gateway.requests.problems import NotApprovable
+from gateway.requests.pins import stored
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.models import OutboxKind
 from gateway.tenants.outbox import enqueue
 from gateway.terms import RunWhen
-from gateway.wire.contract import LARGEST_SHARED_BODY, Admission, Answer, BodyForm, BodyMode, Hold, Verdict, VerdictKind
+from gateway.wire.contract import Admission, Answer, Hold, Verdict, VerdictKind
 
 BODY_COLUMN = "requests_storedbody.sealed"
 RESULT_COLUMN = "requests_approvedrun.sealed_result"
@@ -60,54 +56,10 @@ class Placed:
     collected: Answer | None = None
 
 
-def approvable_body(examined: Examined) -> None:
-    """Raise NotApprovable unless an approval can be bound to exactly these bytes."""
-    if examined.admission.body_mode is BodyMode.PAYLOAD and examined.claim.payload_sha256 is None:
-        raise NotApprovable
-
-
-def session_ask(examined: Examined) -> SessionAsk:
-    """Whose session, on which role, for which class of calls."""
-    principal = examined.key.principal
-    person = source_identity(label=principal.label, person_id=principal.id)
-    return SessionAsk(target=examined.key.connection.target, person=person, access=examined.primary.access)
-
-
-def call_session(examined: Examined) -> RoleSession:
-    """A session limited to an approved call's own actions and resources; raises AssumeRoleFailed."""
-    call, connection = examined.primary, examined.key.connection
-    policy = for_call(
-        [action.name for action in call.actions],
-        [resource.arn for resource in call.resources],
-        account=connection.account_id,
-        regions=connection.regions,
-    )
-    return one_call_session(session_ask(examined), policy)
-
-
-def is_for_worker(examined: Examined) -> bool:
-    """Whether a worker can run the call once it is granted: its body can be kept, and its answer is no stream.
-
-    Any other grant lets the identical call through the edge, once.
-    """
-    admission, plan = examined.admission, plan_of(examined)
-    is_kept = admission.body_mode is not BodyMode.PAYLOAD and len(admission.body) <= LARGEST_SHARED_BODY
-    return admission.can_hold and is_kept and plan.body is not BodyForm.EVENT_STREAM and not plan.is_clear
-
-
-def is_grant_there(examined: Examined, *, now: datetime) -> bool:
-    """Whether a grant seems to be there for this call, or was spent by this very request before. Only taking it tells."""
-    tenant_id, digest = examined.key.tenant_id, examined.digest
-    mine = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest, state=ApprovalState.USED)
-    return (
-        has_granted(tenant_id=tenant_id, digest=digest, now=now)
-        or mine.filter(used_by_request=examined.admission.id).exists()
-    )
-
-
 def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEvent]) -> Placed:
     """Decide where an asked call stands, and set its row's state; events go to `later`, for the caller to append."""
     examined, tenant_id = entry.examined, row.tenant_id
+    row.reason = storable.text(_reason(entry))
     found = _collect(tenant_id, entry.digest, row, now) or _take(entry, row, now, later)
     if found is not None:
         return found
@@ -115,7 +67,7 @@ def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEv
         tenant_id=tenant_id,
         digest=entry.digest,
         asks=examined.decision.asks,
-        details=_details(examined, row),
+        details=_details(entry, row),
         now=now,
         later=later,
     )
@@ -200,7 +152,15 @@ def collect(run: ApprovedRun, *, by: UUID, now: datetime) -> Answer | None:
     return msgspec.msgpack.decode(plain, type=Answer)
 
 
-def _details(examined: Examined, row: ProxiedRequest) -> ApprovalDetails:
+def _reason(entry: Asked) -> str:
+    """Why people are asked, and what their answer will pin and will not."""
+    pins = [f"{pin.name} is {pin.now}" for pin in entry.pinned.pins]
+    parts = {"": [entry.examined.decision.reason], "pinned: ": pins, "not pinned: ": entry.pinned.not_pinned}
+    return "; ".join(f"{head}{', '.join(told)}" for head, told in parts.items() if any(told))
+
+
+def _details(entry: Asked, row: ProxiedRequest) -> ApprovalDetails:
+    examined = entry.examined
     return ApprovalDetails(
         request_id=row.pk,
         session_id=row.session_id,
@@ -221,6 +181,8 @@ def _details(examined: Examined, row: ProxiedRequest) -> ApprovalDetails:
         # All of them must say so: one that waits for the client to return is the stricter.
         runs_at_once=all(ask.run is RunWhen.APPROVAL for ask in examined.decision.asks),
         client_is_waiting=is_for_worker(examined),
+        pins=stored(entry.pinned.pins),
+        not_pinned=list(entry.pinned.not_pinned),
     )
 
 

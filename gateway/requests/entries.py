@@ -8,6 +8,7 @@ from gateway.connections.sts import RoleSession
 from gateway.problems import Problem
 from gateway.requests.examine import Examined
 from gateway.requests.keyring import KeyFacts
+from gateway.requests.pins import Pinned
 from gateway.wire.contract import Admission
 
 
@@ -49,6 +50,7 @@ class Asked:
 
     examined: Examined
     digest: str
+    pinned: Pinned = field(default_factory=Pinned)
     session: RoleSession | None = None
 
     @property

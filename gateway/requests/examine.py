@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -65,11 +66,6 @@ class Examined:
     @property
     def is_s3(self) -> bool:
         return self.primary.operation.signing_name.startswith("s3")
-
-    @property
-    def digest(self) -> str:
-        """What an approval is bound to: exactly this call by exactly this principal, idempotency tokens left out."""
-        return _digest(self)
 
 
 def wire_request(admission: Admission) -> WireRequest:
@@ -175,7 +171,11 @@ def plan_of(examined: Examined) -> MaskPlan:
     return msgspec.structs.replace(plan, masks=decision.masks)
 
 
-def _digest(examined: Examined) -> str:
+def call_bytes(examined: Examined, pins: Sequence[Mapping[str, str]]) -> bytes:
+    """What an approval is bound to: exactly this call by exactly this principal, idempotency tokens left out.
+
+    `pins` is what the references in it were when people were asked.
+    """
     operation = examined.primary.operation
     principal = examined.key.principal
     parts: dict[str, Any] = {
@@ -189,10 +189,10 @@ def _digest(examined: Examined) -> str:
         "parameters": hashlib.sha256(digest_parameters(examined.reading)).hexdigest(),
         "payload": examined.claim.payload_sha256 if examined.admission.body_mode is BodyMode.PAYLOAD else None,
     }
-    return hashlib.sha256(rfc8785.dumps(parts)).hexdigest()
+    return rfc8785.dumps(parts | {"pins": [dict(one) for one in pins]})
 
 
 def question_record(question: Question, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
     """The whole question as JSON values, for the request's row and for simulation later."""
-    record = msgspec.to_builtins(replace(question, candidates=candidates), str_keys=True)
-    return storable.json_value(record)  # type: ignore[no-any-return]  # a dict stays a dict
+    record: dict[str, Any] = msgspec.to_builtins(replace(question, candidates=candidates), str_keys=True)
+    return record if storable.is_storable(record) else storable.json_value(record)

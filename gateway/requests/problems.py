@@ -59,6 +59,14 @@ class ParametersUnread(Problem):
     aws_code = "InvalidRequest"
 
 
+class ReferenceChanged(Problem):
+    code = "requests.reference_changed"
+    status = 403
+    title = "What this call names has changed since people approved it, so it was not sent"
+    remedy = "Run the same command again: people will be asked about what it names now."
+    aws_code = "AccessDeniedException"
+
+
 class IdReused(Problem):
     code = "requests.id_reused"
     status = 409

@@ -25,6 +25,8 @@ from gateway.requests.problems import (
     ApprovalSpent,
     KeyExpired,
     PrincipalSuspended,
+    ReferenceChanged,
+    RefusedByPolicy,
     RunFailed,
 )
 from gateway.tenants.scope import in_tenant
@@ -40,6 +42,8 @@ _PROBLEM_OF: Mapping[str, type[Problem]] = {
     "approval.pending": AlreadyEnded,
     "edge.fenced": AlreadyEnded,
     KeyExpired.code: KeyExpired,
+    ReferenceChanged.code: ReferenceChanged,
+    RefusedByPolicy.code: RefusedByPolicy,
     PrincipalSuspended.code: PrincipalSuspended,
 }
 

@@ -16,7 +16,6 @@ from gateway.requests.examine import Examined, question_record
 from gateway.requests.intent import link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
-from gateway.requests.mutable import not_pinned
 from gateway.requests.refusals import dialect_of
 from gateway.terms import Effect
 from gateway.wire.contract import Admission
@@ -87,15 +86,9 @@ def understood(
     row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
     row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""
     row.rule_ids, row.revision = list(decision.rule_ids), decision.revision
-    row.advice, row.reason = decision.advice, text(_reason(examined))
+    row.advice, row.reason = decision.advice, text(decision.reason)
     row.state = state
     return row
-
-
-def _reason(examined: Examined) -> str:
-    """Why it was decided so; of a call people answer, also what their answer will not pin."""
-    moving = not_pinned(examined.primary) if examined.decision.effect is Effect.ASK else ()
-    return "; ".join(filter(None, (examined.decision.reason, f"not pinned: {', '.join(moving)}" if moving else "")))
 
 
 def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime) -> ProxiedRequest:

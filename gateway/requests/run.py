@@ -6,11 +6,12 @@ between is `ambiguous`, shown to a person and never silently run again. Sending 
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,11 +27,13 @@ from gateway.connections.sts import RoleSession
 from gateway.policy.services import compiled
 from gateway.problems import Problem
 from gateway.requests import outcomes, rows, settle, verdicts
-from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, call_session, queue_run, stored_admission
+from gateway.requests.asking import call_session, digest_of, session_ask
+from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, queue_run, stored_admission
 from gateway.requests.examine import Examined, examine, plan_of, wire_request
 from gateway.requests.keyring import keys_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
-from gateway.requests.problems import ApprovalLapsed, KeyExpired, RefusedByPolicy, RunFailed
+from gateway.requests.pins import Pin, changed, pin, restored
+from gateway.requests.problems import ApprovalLapsed, KeyExpired, ReferenceChanged, RefusedByPolicy, RunFailed
 from gateway.requests.refusals import answer_in, dialect_named
 from gateway.requests.sending import Sent, send
 from gateway.sealing.services import seal, unseal
@@ -104,13 +107,16 @@ def _claim_to_grant(row: ProxiedRequest) -> tuple[bool, datetime, UUID]:
 
 def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> OutcomeKind | None:
     """Run one queued run; None where another worker has it or had it. Never sends twice."""
-    examined = _examined(tenant_id, run_id, now)
-    if examined is None:
+    ready = _ready(tenant_id, run_id, now)
+    if ready is None:
         return None
-    if isinstance(examined, Problem):
-        return _not_sent(tenant_id, run_id, examined, now)
+    if isinstance(ready, Problem):
+        return _not_sent(tenant_id, run_id, ready, now)
+    examined = ready.examined
     try:
         session = call_session(examined)
+        # The last thing before it is taken: what people were shown must still be what the call names.
+        _must_hold(ready)
     except Problem as problem:
         return _not_sent(tenant_id, run_id, problem, now)
     # Not as of the start: STS may have taken longer than a lease lasts.
@@ -123,7 +129,24 @@ def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> Out
     return sent.outcome.kind
 
 
-def _examined(tenant_id: UUID, run_id: UUID, now: datetime) -> Examined | Problem | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """An approved call as of now, and what its references were when people were asked."""
+
+    examined: Examined
+    pins: tuple[Pin, ...]
+
+
+def _must_hold(ready: _Ready) -> None:
+    """Raise ReferenceChanged unless every pinned reference still is what it was."""
+    if not ready.pins:
+        return
+    moved = changed(ready.pins, pin(ready.examined, session=session_ask(ready.examined)))
+    if moved:
+        raise ReferenceChanged("; ".join(moved))
+
+
+def _ready(tenant_id: UUID, run_id: UUID, now: datetime) -> _Ready | Problem | None:
     """The stored call, examined as of now: keys, standing and policy are asked again."""
     with in_tenant(tenant_id):
         run = ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id, state=RunState.QUEUED).first()
@@ -150,14 +173,16 @@ def _examined(tenant_id: UUID, run_id: UUID, now: datetime) -> Examined | Proble
         return problem
     with in_tenant(tenant_id):
         is_answered = covers(approval, examined.decision.asks)
-    return _still_approved(examined, is_answered=is_answered, digest=approval.digest)
+    return _still_approved(examined, approval, is_answered=is_answered)
 
 
-def _still_approved(examined: Examined, *, is_answered: bool, digest: str) -> Examined | Problem:
+def _still_approved(examined: Examined, approval: ApprovalRequest, *, is_answered: bool) -> _Ready | Problem:
     """Policy as of now may be stricter than when people answered: then their answer is not enough."""
-    if examined.decision.effect is Effect.DENY or not is_answered or examined.digest != digest:
+    pins = restored(approval.pins)
+    is_same = hmac.compare_digest(digest_of(examined, pins), approval.digest)
+    if examined.decision.effect is Effect.DENY or not is_answered or not is_same:
         return RefusedByPolicy("Policy has changed since this call was approved")
-    return examined
+    return _Ready(examined=examined, pins=pins)
 
 
 def _take(
@@ -246,7 +271,8 @@ def _not_sent(tenant_id: UUID, run_id: UUID, problem: Problem, now: datetime) ->
             run.save(update_fields=("state", "ended_at"))
             row = ProxiedRequest.objects.for_tenant(tenant_id).get(pk=run.request_id)
             event = settle.end(tenant_id=tenant_id, row=row, state=RequestState.NOT_SENT, error=problem.code, now=now)
-            append_all(tenant_id=tenant_id, events=[event] if event else [])
+            told = [replace(event, data={**event.data, "reason": problem.message})] if event else []
+            append_all(tenant_id=tenant_id, events=told)
     return OutcomeKind.NOT_SENT
 
 

@@ -35,6 +35,8 @@ def test_a_call_opens_a_request_with_what_approvers_must_see(asking: Asking, acm
                 "digest": DIGEST,
                 "expires_at": "2026-11-20T12:15:00.000000Z",
                 "request": str(details.request_id),
+                "pins": [],
+                "not_pinned": [],
             },
         )
     ]
