@@ -161,5 +161,12 @@ class ResponseWithheld(Problem):
     aws_code = "ResponseWithheld"
 
 
+class RangeOutside(Problem):
+    code = "edge.range_outside"
+    status = 416
+    title = "The requested range is not satisfiable"
+    aws_code = "InvalidRange"
+
+
 class ClientGone(Exception):
     """The client's connection is closed; there is nobody to answer."""

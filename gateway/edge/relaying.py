@@ -13,8 +13,9 @@ from gateway.edge.budget import Lease
 from gateway.edge.exchange import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import AnswerHead, Lost, UpstreamConnection
-from gateway.masking.bodies import BodyMasker, End, Withheld
+from gateway.masking.bodies import BodyMasker, End, Reason, Withheld
 from gateway.masking.masker import open_body
+from gateway.problems import Problem
 from gateway.wire.contract import LARGEST_SCANNED_BODY, MaskPlan
 
 # Scanning this much takes about a millisecond; more would keep every other connection waiting, so a thread does it.
@@ -40,7 +41,7 @@ class Relay:
         """Mask and answer. Nothing is written to the client before it is known that it may be."""
         masker = open_body(head.status, head.headers, plan, method=self._exchange.head.method)
         if isinstance(masker, Withheld):
-            raise problems.ResponseWithheld(masker.reason.value)
+            raise _refusal(masker)
         if masker.headers is None:
             # Asked for at once, so that a body there is no room for is withheld before it is read.
             await self._hold(min(head.content_length or 0, masker.appetite, LARGEST_SCANNED_BODY))
@@ -103,5 +104,12 @@ class Relay:
 
 def _allowed(answer: Part | Withheld) -> Part:
     if isinstance(answer, Withheld):
-        raise problems.ResponseWithheld(answer.reason.value)
+        raise _refusal(answer)
     return answer
+
+
+def _refusal(withheld: Withheld) -> Problem:
+    """What the client hears. A range that only its widening brought back does not exist, as AWS would have said."""
+    if withheld.reason is Reason.OUTSIDE:
+        return problems.RangeOutside()
+    return problems.ResponseWithheld(withheld.reason.value)

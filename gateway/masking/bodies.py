@@ -25,6 +25,7 @@ class Reason(StrEnum):
     UNDECODABLE = "undecodable"
     EVENT_STREAM = "event_stream"
     RANGE = "partial_content"
+    OUTSIDE = "range_outside"
     MALFORMED = "malformed"
     SCANNER = "scanner_failed"
 

@@ -16,11 +16,13 @@ from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
 from gateway.masking.paths import compile_paths
 from gateway.masking.payloads import Payload
+from gateway.masking.ranged import Part
 from gateway.masking.replacement import Tally, typed, typed_xml
 from gateway.masking.structural import XML_PROTOCOLS, open_document, utf8
 from gateway.masking.values import Masking
 from gateway.terms import Protocol
 from gateway.wire.contract import LARGEST_SCANNED_BODY, BodyForm, MaskPlan
+from gateway.wire.ranges import ContentRange, read_content_range, read_range
 
 
 def open_body(
@@ -39,7 +41,8 @@ def open_body(
     if plan.is_clear or method == "HEAD" or status in (204, 304) or status < 200:
         return _Passing(masked, how.tally, _stated_length(headers))
     if status < 400 and plan.body is BodyForm.BLOB:
-        return _refused_range(status, plan) or Payload(headers, masked, plan, how)
+        part = _part(headers, plan) if status == 206 else None
+        return part if isinstance(part, Withheld) else Payload(headers, masked, plan, how, part=part)
     return _refusal(status, headers, plan) or _Buffering(status, masked, plan, how)
 
 
@@ -48,10 +51,19 @@ def _stated_length(headers: Headers) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _refused_range(status: int, plan: MaskPlan) -> Withheld | None:
-    if status == 206 or plan.reads_range:
+def _part(headers: Headers, plan: MaskPlan) -> Part | Withheld:
+    """The part that a partial answer is to be trimmed to."""
+    asked = read_range(plan.range)
+    came = read_content_range(http.value_of(headers, "content-range") or "")
+    if asked is None or came is None:
         return Withheld(reason=Reason.RANGE, detail="a range could cut a secret in two")
-    return None
+    found = asked.within(came.total)
+    if found is None:
+        return Withheld(reason=Reason.OUTSIDE, detail="the range lies behind the end")
+    wanted = ContentRange(first=found[0], last=found[1], total=came.total)
+    if not came.first <= wanted.first <= wanted.last <= came.last:
+        return Withheld(reason=Reason.RANGE, detail="another part came than was asked for")
+    return Part(asked=wanted, came=came)
 
 
 def _refusal(status: int, headers: Headers, plan: MaskPlan) -> Withheld | None:

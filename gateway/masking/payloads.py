@@ -8,9 +8,10 @@ from __future__ import annotations
 from gateway.masking import headers as http
 from gateway.masking.bodies import BodyMasker, End, MaskReport, Reason, Withheld, report_of
 from gateway.masking.catalogue import ScannerFailed
-from gateway.masking.codings import Coding, Undecodable, opened
+from gateway.masking.codings import Coding, Plain, Undecodable, opened
 from gateway.masking.content_types import SAMPLE, Readability, classify
 from gateway.masking.headers import Headers
+from gateway.masking.ranged import Part, Ranged
 from gateway.masking.replacement import Tally
 from gateway.masking.streaming import Masker, NotText
 from gateway.masking.values import Masking
@@ -20,17 +21,22 @@ from gateway.wire.contract import MaskPlan, OpaqueChoice
 LARGEST_KEPT = 1024 * 1024
 # A body that says it is larger is judged by its beginning and sent on from there.
 BEGINNING = 64 * 1024
+# How the second and later bytes of a UTF-8 character begin.
+_CONTINUED = bytes(range(0x80, 0xC0))
 _CODINGS = frozenset(("", "identity", "aws-chunked", "gzip", "x-gzip", "zstd"))
 
 
 class Payload(BodyMasker):
     """One payload. The headers come as upstream sent them, and once more masked."""
 
-    def __init__(self, headers: Headers, masked_headers: Headers, plan: MaskPlan, how: Masking) -> None:
+    def __init__(
+        self, headers: Headers, masked_headers: Headers, plan: MaskPlan, how: Masking, *, part: Part | None = None
+    ) -> None:
+        self._part = part
         self._original, self._masked_headers, self._plan, self._how = headers, masked_headers, plan, how
         self._kept: list[bytes] = []
         self._size = 0
-        self._way: Masked | Passed | None = None
+        self._way: Masked | Ranged | Passed | None = None
         self._withheld: Withheld | None = None
         stated = http.value_of(headers, "content-length") or ""
         is_large = stated.isdecimal() and int(stated) > LARGEST_KEPT
@@ -68,6 +74,8 @@ class Payload(BodyMasker):
         report = self._way.report(self._size) if self._way else report_of(self._how.tally)
         if not is_whole:
             return End(headers=self.headers or (), body=rest, report=report)
+        if isinstance(self._way, Ranged):
+            return End(headers=self._way.headers, body=sent + rest, report=report)
         out = sent + rest if self._way and self._way.is_changed else body
         head = http.for_body(self._masked_headers, out, is_changed=out != body)
         return End(headers=head, body=out, report=report)
@@ -83,25 +91,34 @@ class Payload(BodyMasker):
         self.headers, self.length = judged.headers, judged.length
         return self._guarded(kept)
 
-    def _judged(self, beginning: bytes) -> Masked | Passed | Withheld:
+    def _judged(self, beginning: bytes) -> Masked | Ranged | Passed | Withheld:
         try:
             coding, sample = opened(beginning, SAMPLE)
         except Undecodable as error:
             return self._unreadable(Reason.UNDECODABLE, str(error))
-        kind = classify(http.value_of(self._original, "content-type") or "", sample)
+        if self._part is not None and not isinstance(coding, Plain):
+            return self._unreadable(Reason.RANGE, "a part of packed text")
+        kind = classify(
+            http.value_of(self._original, "content-type") or "",
+            sample if self._part is None else _whole_characters(sample),
+        )
         match kind.readability:
             case Readability.DECODED:
                 encoding = (http.value_of(self._original, "content-encoding") or "").lower()
                 if not {each.strip() for each in encoding.split(",")} <= _CODINGS:
                     return self._unreadable(Reason.ENCODED, f"the body is encoded as {encoding[:32]!r}")
+                if self._part is not None:
+                    return Ranged(self._masked_headers, self._plan, self._how, part=self._part, is_read=True)
                 return Masked(coding, self._masked_headers, self._plan, self._how, whole=self._most_kept)
             case Readability.OPAQUE:
                 return self._unreadable(Reason.OPAQUE, kind.name)
             case Readability.UNKNOWN:
                 return self._unreadable(Reason.UNKNOWN, kind.name)
 
-    def _unreadable(self, reason: Reason, detail: str) -> Passed | Withheld:
+    def _unreadable(self, reason: Reason, detail: str) -> Ranged | Passed | Withheld:
         if self._plan.opaque is OpaqueChoice.PASS:
+            if self._part is not None:
+                return Ranged(self._masked_headers, self._plan, self._how, part=self._part, is_read=False)
             return Passed(self._masked_headers, self._how.tally, self._stated)
         return Withheld(reason=reason, detail=detail)
 
@@ -118,6 +135,11 @@ class Payload(BodyMasker):
         except ScannerFailed:
             self._withheld = Withheld(reason=Reason.SCANNER, detail="the scan did not complete")
         return self._withheld
+
+
+def _whole_characters(sample: bytes) -> bytes:
+    """A sample without the rest of a character that a part may begin with."""
+    return sample[min(3, len(sample) - len(sample.lstrip(_CONTINUED))) :]
 
 
 class Masked:

@@ -20,6 +20,8 @@ PRIVATE_KEY = "private-key"
 WHOLE = 1024 * 1024
 # How a secret goes on that is longer than any block: by its alphabet, a key block also to its end marker.
 _REST_OF_KEY = re.compile(rb"[A-Za-z0-9+/=:,.()>|\"'\s\\-]*")
+_REST_OF_LINES = re.compile(rb"[A-Za-z0-9+/=\r\n\\]*")
+_RESTS = {PRIVATE_KEY: _REST_OF_KEY, "base64": _REST_OF_LINES}
 _REST = re.compile(rb"[^\s\"'`<>]*")
 _JSON_NUMBER = re.compile(rb"-?\d+")
 _BEFORE_NUMBER = re.compile(rb"\"\s{0,8}:\s{0,8}\Z")
@@ -45,7 +47,8 @@ class Masker:
     """One text on its way: `feed` hands out what is decided, `finish` the rest. The cuts between chunks do not matter.
 
     At most BLOCK bytes and their context are kept, a longer run or key block up to its own bound. With
-    `is_same_length` a secret is replaced by as many bytes as it had, so that offsets keep their meaning.
+    `is_same_length` a secret is replaced by as many bytes as it had, so that offsets keep their meaning. A part that
+    `begins_inside` something (`base64` lines, or any run) is masked up to where that ends.
     Both calls raise ScannerFailed where the text cannot be scanned and NotText where it is none; nothing more of it
     may then be sent.
     """
@@ -59,6 +62,7 @@ class Masker:
         is_same_length: bool = False,
         block: int = BLOCK,
         whole: int = WHOLE,
+        begins_inside: str | None = None,
     ) -> None:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or default_scanner()
@@ -71,7 +75,7 @@ class Masker:
         self._base = 0
         self._start = 0
         self._due = max(block, self._whole)
-        self._last: _Run | None = None
+        self._last = _Run(start=0, end=0, kind=begins_inside, is_open=True) if begins_inside else None
 
     @property
     def held(self) -> int:
@@ -176,9 +180,9 @@ class Masker:
         return [(last, False)] if last.end - self._base > self._start else []
 
     def _rest_of(self, kind: str, place: int, right: int) -> int:
-        match = (_REST_OF_KEY if kind == PRIVATE_KEY else _REST).match(self._data, place, right)
+        match = _RESTS.get(kind, _REST).match(self._data, place, right)
         end = match.end() if match else place
-        if kind == PRIVATE_KEY:
+        if kind in _RESTS:
             # The marker may have begun before what was seen last.
             for marker in KEY_END.finditer(self._data, max(0, place - LONGEST_MARKER), right):
                 if marker.end() > place:

@@ -15,6 +15,7 @@ from gateway.requests.examine import Examined, plan_of
 from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
 from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
+from gateway.wire.ranges import read_range
 from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
 
 
@@ -48,11 +49,19 @@ def _endpoint(examined: Examined) -> Endpoint:
     return endpoint.dialled_at(settings.UPSTREAM_AWS_URL) if settings.UPSTREAM_AWS_URL else endpoint
 
 
+def _kept_headers(examined: Examined) -> list[tuple[str, str]]:
+    """The client's own headers. A range that is masked is fetched wider: its edges would cut a secret in two."""
+    kept = [pair for pair in _travelling(examined) if pair[0] != "user-agent"]
+    plan = plan_of(examined) if examined.request.header("range") else None
+    asked = read_range(plan.range) if plan is not None and not plan.is_clear else None
+    return kept if asked is None else [(name, asked.widened() if name == "range" else value) for name, value in kept]
+
+
 def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: datetime) -> Upstream:
     """The request as AWS gets it: the client's own headers, our signature, our witness in the User-Agent."""
     endpoint = _endpoint(examined)
     is_streamed = examined.admission.body_mode is BodyMode.PAYLOAD
-    kept = [pair for pair in _travelling(examined) if pair[0] != "user-agent"]
+    kept = _kept_headers(examined)
     agent = f"{examined.request.header('user-agent') or '-'} {witness(examined.admission.id, leaf)}"
     headers = sign(
         method=examined.request.method,
