@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
-from gateway.masking.rules import PRIVATE_KINDS
+from gateway.masking.personal import PRIVATE_KINDS
 from gateway.masking.streaming import Masker
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan, OpaqueChoice

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import re2
 
 from gateway.masking.catalogue import ByteSpan, ScannerFailed
 from gateway.masking.plausible import Strength, is_plausible, name_strength
+from gateway.masking.triggers import Detector
 
 _WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
 # RE2 finds the words over the whole text in linear time; what follows looks only around a word.
@@ -46,40 +48,33 @@ _LONGEST_NAME = 80
 _LONGEST_ARN = 256
 
 
-def spans(data: bytes) -> Iterator[ByteSpan]:
-    """Values in UTF-8 text whose name says that they are secret; raises ScannerFailed on nested nonsense."""
-    yield from _assigned(data)
-    if b"</" in data:
-        yield from _labelled(data, _ELEMENT, "element-secret")
-    if b"alue" in data or b"ALUE" in data:
-        yield from _labelled(data, _PAIR, "pair-secret")
-
-
-def _labelled(data: bytes, pattern: re2._Regexp[bytes] | re.Pattern[bytes], rule: str) -> Iterator[ByteSpan]:
-    for match in pattern.finditer(data):
+def _labelled(
+    pattern: re2._Regexp[bytes] | re.Pattern[bytes], rule: str, data: bytes, start: int, end: int
+) -> Iterator[ByteSpan]:
+    for match in pattern.finditer(data, start, end):
         name, value = _text(match.group(1)), _text(match.group(2))
         if is_plausible(value, name_strength(name), is_quoted=True):
             yield ByteSpan(match.start(2), match.end(2), kind_of_name(name), rule)
 
 
-def _assigned(data: bytes) -> Iterator[ByteSpan]:
+def _assigned(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
     position = judged = 0
-    for trigger in _TRIGGER.finditer(data):
-        start = trigger.start()
-        if start < position:
+    for trigger in _TRIGGER.finditer(data, start, end):
+        begun = trigger.start()
+        if begun < position:
             continue
-        rest = _NAME_REST.match(data, start)
-        position = rest.end() if rest else start
-        name = _name_at(data, start, position)
-        strength = _strength_at(data, start, name)
+        rest = _NAME_REST.match(data, begun)
+        position = rest.end() if rest else begun
+        name = _name_at(data, begun, position)
+        strength = _strength_at(data, begun, name)
         match = _VALUE.match(data, position) if strength else None
         if match is not None:
-            begin, end = _extent(data, match)
-            judged += end - begin
+            begin, stop = _extent(data, match)
+            judged += stop - begin
             if judged > len(data) + _OVERLAP_ALLOWED:
                 raise ScannerFailed("the text nests too many settings to be judged")
-            if is_plausible(_text(data[begin:end]), strength, is_quoted=match.lastindex != _BARE):
-                position = _run_end(data, begin, end)
+            if is_plausible(_text(data[begin:stop]), strength, is_quoted=match.lastindex != _BARE):
+                position = _run_end(data, begin, stop)
                 yield ByteSpan(begin, position, kind_of_name(name), "assigned-secret")
 
 
@@ -130,3 +125,26 @@ def kind_of_name(name: str) -> str:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
+
+
+# Values in UTF-8 text whose name says that they are secret; they raise ScannerFailed on nested nonsense.
+DETECTORS = (
+    Detector(
+        trigger=rf"(?:{_WORDS})[A-Za-z0-9_.-]{{0,60}}\\?[\"'`\])]{{0,3}}\s{{0,8}}(?:[=:,]|\?=|\.=|<-)",
+        behind=192,
+        ahead=16,
+        find=_assigned,
+    ),
+    Detector(
+        trigger=rf"(?:{_WORDS})[a-z0-9_.-]{{0,40}}(?:>|\s[a-z:]{{1,20}}=\S)",
+        behind=160,
+        ahead=1024,
+        find=partial(_labelled, _ELEMENT, "element-secret"),
+    ),
+    Detector(
+        trigger=r"\b(?:name|key|id|parameterkey|optionname)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"'][\w.:/ -]{1,120}\\?[\"'],?\s{1,8}\\?[\"']?(?:parameter)?value",
+        behind=192,
+        ahead=4096,
+        find=partial(_labelled, _PAIR, "pair-secret"),
+    ),
+)

@@ -64,7 +64,7 @@ class Catalogue:
                 configured = os.environ.get(CACHE_VARIABLE)
                 folder = self._cache_dir or (Path(configured) if configured else None)
                 try:
-                    self._scanner = Scanner(Rules(cache_dir=folder), base64=True)
+                    self._scanner = Scanner(Rules(cache_dir=folder), base64=False)
                 except (RuntimeError, ValueError, OSError) as error:
                     raise ScannerFailed("the rule catalogue did not load") from error
             return self._scanner
@@ -84,8 +84,7 @@ class Catalogue:
             if finding.visible or finding.rule_id in _SECRET_HELPERS:
                 where = finding.location
                 rule = finding.rule_id.removeprefix("betterleaks.").removeprefix("veles.secrets/")
-                shown = f"base64:{rule}" if finding.is_base64_encoded else rule
-                yield ByteSpan(where["start_offset"], where["end_offset"], kind_of_rule(rule), shown)
+                yield ByteSpan(where["start_offset"], where["end_offset"], kind_of_rule(rule), rule)
 
 
 def kind_of_rule(rule: str) -> str:

@@ -5,21 +5,26 @@ Bodies with structure are `values`' work; which shapes are secret is told in `ca
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.masking import assignments, sticky
 from gateway.masking.catalogue import ByteSpan, Catalogue
-from gateway.masking.replacement import Tally, from_base64, token
-from gateway.masking.rules import PRIVATE_KINDS, RULES
+from gateway.masking.decoding import DECODERS, Hidden
+from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
+from gateway.masking.replacement import Tally, token
+from gateway.masking.rules import RULES
+from gateway.masking.triggers import WHOLE, Detector, Watch
 from gateway.wire.contract import SensitivityClass
 
-# How deep text inside text is followed (JSON in a JSON string, base64): two layers are what is met in use.
-DEEPEST_LAYER = 2
-LARGEST_ENCODED = 1024 * 1024
+# How deep text inside text is followed: base64 of base64 in a JSON string is the deepest that is met in use.
+DEEPEST_LAYER = 3
+_BETWEEN = b"\n\n"
 
 
 class Span(NamedTuple):
@@ -60,6 +65,7 @@ class ContentScanner:
     def load(self) -> None:
         """Load the rules now rather than at the first scan."""
         self._catalogue.load()
+        _secret_watch().load()
 
     def spans(self, text: str, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[Span]:
         """Disjoint spans in order; `layer` says how many encodings were already taken off."""
@@ -77,35 +83,54 @@ class ContentScanner:
 
     def _found(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
         yield from self._catalogue.spans(data)
-        yield from sticky.spans(data)
-        lowered = data.lower()
-        for rule in RULES:
-            if rule.is_private and not wanted.has(rule.kind):
-                continue
-            for gate in rule.gates:
-                if gate in lowered:
-                    yield from rule.spans(data)
-                    break
-        yield from assignments.spans(data)
-        if layer < DEEPEST_LAYER:
-            yield from self._encoded(data, wanted, layer)
+        hidden: list[Hidden] = []
+        for found in _secret_watch().found(data):
+            if isinstance(found, Hidden):
+                hidden.append(found)
+            else:
+                yield found
+        if wanted.masks:
+            yield from _private_watch(frozenset(wanted.masks) & PRIVATE_KINDS).found(data)
+        if hidden and layer < DEEPEST_LAYER:
+            yield from self._below(hidden, wanted, layer + 1)
 
-    def _encoded(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
-        """Base64 inside text: a blob that holds a secret is a secret whole."""
-        for match in sticky.ENCODED.finditer(data):
-            blob = match.group(1)
-            if len(blob) <= LARGEST_ENCODED and sticky.may_decode_to_text(blob):
-                decoded = from_base64(blob.decode("ascii"), limit=LARGEST_ENCODED)
-                inner = self.spans(decoded, wanted, layer=layer + 1) if decoded else []
-                if inner:
-                    rule = inner[0].rule.removeprefix("base64:")
-                    yield ByteSpan(match.start(1), match.end(1), inner[0].kind, f"base64:{rule}")
+    def _below(self, hidden: list[Hidden], wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
+        """Secrets one layer down, as they stand in this layer. The layer is scanned as one text: scans have a price."""
+        starts = [0, *accumulate(len(each.text) + len(_BETWEEN) for each in hidden)]
+        for span in self.byte_spans(_BETWEEN.join(each.text for each in hidden), wanted, layer=layer):
+            for place in range(bisect_right(starts, span.start) - 1, len(hidden)):
+                one, offset = hidden[place], starts[place]
+                if offset >= span.end:
+                    break
+                start, end = max(0, span.start - offset), min(len(one.text), span.end - offset)
+                if start < end:
+                    rule = span.rule if one.marks else f"base64:{span.rule.removeprefix('base64:')}"
+                    yield ByteSpan(*one.outer(start, end), span.kind, rule)
 
 
 @lru_cache(maxsize=4)
 def default_scanner(cache_dir: Path | None = None) -> ContentScanner:
     """The process's shared scanner; its rules load at the first scan."""
     return ContentScanner(cache_dir)
+
+
+@cache
+def _secret_watch() -> Watch[ByteSpan | Hidden]:
+    """All that is looked for in every text, in one pass."""
+    keys_and_tokens = Detector(
+        trigger=r"BEGIN |Private-Lines:|eyJ|eyAi|\bewo",
+        behind=WHOLE,
+        ahead=WHOLE,
+        find=lambda data, _start, _end: sticky.spans(data),
+        is_exact=True,
+    )
+    return Watch((*(rule.detector for rule in RULES), *assignments.DETECTORS, keys_and_tokens, *DECODERS))
+
+
+@lru_cache(maxsize=64)
+def _private_watch(kinds: frozenset[str]) -> Watch[ByteSpan]:
+    """The private formats of these types; a process meets as many sets as its tenants' policies name."""
+    return Watch([detector for kind, detector in DETECTORS if kind in kinds])
 
 
 def merged(found: list[ByteSpan]) -> list[ByteSpan]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import re2
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.plausible import Strength, entropy, is_placeholder, is_plausible, name_strength, passes_luhn
+from gateway.masking.plausible import Strength, entropy, is_placeholder, is_plausible, name_strength
+from gateway.masking.triggers import Detector
 
 # Google's RE2 throughout: linear time whatever the text, and bytes in, so offsets agree with the catalogue's.
 # `Check` judges one match: (match, text) -> whether its value is a secret.
@@ -21,21 +22,34 @@ Check = Callable[["re2._Match[bytes]", bytes], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One shape. `gates` are literals of which the lower-cased text must hold one; groups 1.. hold the secret."""
+    """One shape, looked for near its trigger; the last group that matched holds the secret."""
 
     name: str
     kind: str
-    gates: tuple[bytes, ...]
+    trigger: str
     pattern: re2._Regexp[bytes]
     check: Check | None = None
-    is_private: bool = False
+    behind: int = 128
+    ahead: int = 512
 
-    def spans(self, data: bytes) -> Iterator[ByteSpan]:
-        """Where the rule's secrets stand in UTF-8 text."""
-        for match in self.pattern.finditer(data):
+    @property
+    def detector(self) -> Detector[ByteSpan]:
+        """The rule behind its trigger."""
+        return Detector(trigger=self.trigger, behind=self.behind, ahead=self.ahead, find=self.spans)
+
+    def spans(self, data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
+        """Where the rule's secrets stand in a window of UTF-8 text. One that reaches the window's end is followed."""
+        while start < end:
+            match = self.pattern.search(data, start, end)
+            if match is None:
+                return
+            if match.end() == end < len(data):
+                start, end = match.start(), min(len(data), match.start() + 2 * (end - match.start()))
+                continue
             if self.check is None or self.check(match, data):
-                start, end = match.span(match.lastindex or 0)
-                yield ByteSpan(start, end, self.kind, self.name)
+                begin, stop = match.span(match.lastindex or 0)
+                yield ByteSpan(begin, stop, self.kind, self.name)
+            start = max(match.end(), start + 1)
 
 
 def _text(value: bytes) -> str:
@@ -77,11 +91,6 @@ def _is_adjacent(match: re2._Match[bytes], data: bytes) -> bool:
     return not is_digest and is_plausible(value, min(strength, Strength.WEAK), is_quoted=True)
 
 
-def _is_card(match: re2._Match[bytes], data: bytes) -> bool:
-    digits = re.sub(rb"\D", b"", match.group(1)).decode()
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and passes_luhn(digits)
-
-
 def _is_prose_secret(match: re2._Match[bytes], data: bytes) -> bool:
     """In a sentence only a value no ordinary word looks like is taken for a secret."""
     value = _text(match.group(1)).rstrip(".,;:!?")
@@ -89,15 +98,17 @@ def _is_prose_secret(match: re2._Match[bytes], data: bytes) -> bool:
 
 
 def _rule(
-    name: str, kind: str, gates: str, pattern: str, check: Check | None = None, *, is_private: bool = False
+    name: str,
+    kind: str,
+    trigger: str,
+    pattern: str,
+    check: Check | None = None,
+    *,
+    behind: int = 128,
+    ahead: int = 512,
 ) -> Rule:
     return Rule(
-        name=name,
-        kind=kind,
-        gates=tuple(gate.encode() for gate in gates.split()),
-        pattern=re2.compile(pattern),
-        check=check,
-        is_private=is_private,
+        name=name, kind=kind, trigger=trigger, pattern=re2.compile(pattern), check=check, behind=behind, ahead=ahead
     )
 
 
@@ -110,132 +121,173 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "url-password",
         "connection-string",
-        "://",
+        r"://[^\s/?#@\"'<>`]{0,128}:[^\s\"'<>@`]",
         r"(?i)[a-z][a-z0-9+.-]{1,40}://[^\s:/?#@\"'<>`]{0,128}:((?:[^\s\"'<>/`]{1,})|(?:[^\s\"'<>@`]{1,}))@[a-z0-9\[_{$.%-]",
         _is_not_placeholder,
+        behind=200,
+        ahead=1024,
     ),
-    _rule("url-token", "secret", "://", r"(?i)https?://([a-z0-9_.~%-]{20,})@[a-z0-9]", _is_random_enough),
+    _rule(
+        "url-token",
+        "secret",
+        r"https?://[a-z0-9_.~%-]{20,255}@[a-z0-9]",
+        r"(?i)https?://([a-z0-9_.~%-]{20,})@[a-z0-9]",
+        _is_random_enough,
+        behind=300,
+        ahead=64,
+    ),
     _rule(
         "authorization",
         "secret",
-        "authorization",
+        r"authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey)\s",
         r"(?i)authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey)\s{1,3}"
         r"([a-z0-9._~+/=-]{6,})",
         _is_basic,
+        behind=64,
+        ahead=1024,
     ),
-    _rule("bearer", "secret", "bearer", r"(?i)\bbearer\s{1,3}([a-z0-9._~+/-]{16,}={0,2})", _is_random_enough),
-    _rule("basic", "password", "basic", r"\b[Bb]asic\s{1,3}([A-Za-z0-9+/]{12,}={0,2})", _is_random_enough),
+    _rule(
+        "bearer",
+        "secret",
+        r"\bbearer\s{1,3}[a-z0-9]",
+        r"(?i)\bbearer\s{1,3}([a-z0-9._~+/-]{16,}={0,2})",
+        _is_random_enough,
+        behind=16,
+        ahead=1024,
+    ),
+    _rule(
+        "basic",
+        "password",
+        r"basic\s",
+        r"\b[Bb]asic\s{1,3}([A-Za-z0-9+/]{12,}={0,2})",
+        _is_random_enough,
+        behind=16,
+        ahead=1024,
+    ),
     _rule(
         "cli-option",
         "password",
-        "-",
+        r"-(?:[a-z0-9]{1,24}[-_]){0,4}(?:password|passwd|passphrase|pass|secret|token|api[-_]?key|access[-_]?key|secret[-_]?key"
+        r"|private[-_]?key|auth[-_]?key|credentials?|bearer)[\s=\"',]",
         r"(?i)(?:^|[\s\"'\[,(])--?" + _OPTION + r"(?:\s{0,2}=\s{0,2}|[\s\"',]{1,5})[\"']?([^\s\"'`]{4,})",
         _is_option_value,
+        behind=140,
+        ahead=512,
     ),
     _rule(
         "curl-user",
         "password",
-        "curl wget http",
+        r"\s-u|\s-a\s|\s--(?:user|proxy-user|auth)[\s=]",
         r"(?i)(?:curl|wget|https?)\b[^\n]{0,300}?\s(?:-u|--user|--proxy-user|-a|--auth)[\s=]?[\"']?[^\s:\"']{1,}:([^\s\"'`]{3,})",
         _is_option_value,
+        behind=400,
+        ahead=512,
     ),
     _rule(
         "mysql-p",
         "password",
-        "mysql mariadb sshpass mongo expect",
+        r"\s-p",
         r"(?i)(?:mysql\w*|mariadb\w*)\b[^\n|;]{0,200}?\s-p[\"']?([^\s\"'`;|]{4,})"
         r"|(?i)(?:sshpass|mongo\w*)\b[^\n|;]{0,200}?\s-p\s{0,2}[\"']?([^\s\"'`;|]{4,})",
         _is_option_value,
+        behind=260,
+        ahead=300,
     ),
     _rule(
         "login-p",
         "password",
-        "login redis-cli sqlcmd sqlplus net\x20use rabbitmq",
+        r"\s-[pa][\s=]|\s-P|(?:sqlplus|rman|expdp|impdp)\s",
         r"(?i)(?:docker|podman|helm|az|oc|cf|registry)\s[^\n|;]{0,40}login\b[^\n|;]{0,200}?\s-p[\s=]{1,2}[\"']?([^\s\"'`;|]{4,})"
         r"|(?i)redis-cli\b[^\n|;]{0,200}?\s-a\s{1,2}[\"']?([^\s\"'`;|]{4,})"
         r"|(?:sqlcmd|osql|isql|bcp)\b[^\n|;]{0,200}?\s-P\s{0,2}[\"']?([^\s\"'`;|]{4,})"
         r"|(?i)(?:sqlplus|rman|expdp|impdp)\s[^\n|;]{0,60}?\w{1,40}/([^\s\"'`;|@/]{4,})@",
         _is_option_value,
+        behind=260,
+        ahead=300,
     ),
     _rule(
         "netrc",
         "password",
-        "machine",
+        r"\bmachine\s",
         r"(?i)\bmachine\s+\S{1,}\s+login\s+\S{1,}\s+password\s+(\S{3,})",
         _is_not_placeholder,
+        behind=16,
+        ahead=600,
     ),
     _rule(
         "pgpass",
         "password",
-        ":5432: :3306: :*:",
+        r"^[\w.*-]{1,250}:(?:\d{2,5}|\*):",
         r"(?m)^[\w.*-]{1,}:(?:\d{2,5}|\*):[^:\s]{1,63}:[^:\s]{1,63}:(\S{4,})$",
         _is_not_placeholder,
+        behind=260,
+        ahead=512,
     ),
     _rule(
         "password-hash",
         "password-hash",
-        "$ {ssha {sha {crypt {md5 {pbkdf2 scrypt:",
+        r"\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]{0,12}|scrypt|s0|bcrypt-sha256|md5)\$"
+        r"|(?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$|\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2)[^}]{0,20}\}"
+        r"|(?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$",
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]*|scrypt|s0|bcrypt-sha256|md5)\$[A-Za-z0-9./+$,=_-]{20,})"
         r"|((?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$+[A-Za-z0-9.,=/+$_-]{24,}={0,2})"
         r"|(\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2|SSHA256|SSHA512|SHA512|SHA256)[^}]{0,20}\}[A-Za-z0-9+/=$.]{20,})"
         r"|((?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$[A-Za-z0-9]{1,40}\$[0-9a-f]{32,256})",
+        behind=64,
+        ahead=600,
     ),
     _rule(
         "prose-password",
         "password",
-        "pass pwd pin",
+        r"\b(?:password|passphrase|passcode|passwd|pwd)\s",
         r"(?i)\b(?:password|passphrase|passcode|passwd|pwd)(?:\s+\S{1,20}){0,3}?\s+(?:is|was|to|=|:|->)\s*:?\s*[\"'`]?([^\s\"'`<>]{6,})",
         _is_prose_secret,
+        behind=16,
+        ahead=400,
     ),
     _rule(
         "aws-secret-key",
         "aws-secret-key",
-        "akia asia",
+        r"a[ks]ia[a-z2-7]{16}",
         r"(?:^|[^A-Za-z0-9/+=])([A-Za-z0-9/+]{40})(?:$|[^A-Za-z0-9/+=])",
         _is_aws_secret,
+        behind=400,
+        ahead=400,
     ),
     _rule(
         "adjacent-secret",
         "secret",
-        "secret token key password access",
+        r"(?:secret|token|key|password|access)(?:[\"'`\s]{1,3}|-)",
         r"(?i)([a-z0-9_]{0,30}[ _-]?(?:secret|token|key|password|access))(?:\s{1,3}|[\"'`]\s{0,2}|-)(?:key|token|is)?\s{0,2}[\"'`]?"
         r"([a-z0-9_+/=.~-]{16,})",
         _is_adjacent,
+        behind=64,
+        ahead=600,
     ),
     _rule(
         "aws-access-key",
         "aws-access-key",
-        "akia asia",
+        r"a[ks]ia[a-z2-7]{16}",
         r"(?:^|[^A-Za-z0-9])(A[KS]IA[A-Z2-7]{16})(?:$|[^A-Za-z0-9])",
         _is_not_placeholder,
+        behind=24,
+        ahead=8,
     ),
     _rule(
         "aws-session-token",
         "aws-session-token",
-        "iqojb3jpz2lu fwogzxivyxdz fqogzxivyxdz",
+        r"iqojb3jpz2lu|fwogzxivyxdz|fqogzxivyxdz",
         r"((?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9/+=%_-]{60,})",
+        behind=16,
+        ahead=2048,
     ),
     _rule(
         "signed-url",
         "signed-url",
-        "signature= sig=",
+        r"(?:signature|sig)=",
         r"(?i)[?&;](?:amp;)?(?:x-(?:amz|goog)-signature|signature|sig)=([a-z0-9%+/=_-]{20,})",
         _is_random_enough,
-    ),
-    _rule(
-        "card",
-        "card",
-        "3 4 5 6",
-        r"(?:^|[^\w.-])([3-6]\d{3}[ -]?\d{4,6}[ -]?\d{4,5}[ -]?\d{0,7})(?:$|[^\w-])",
-        _is_card,
-        is_private=True,
-    ),
-    _rule(
-        "email",
-        "email",
-        "@",
-        r"([A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})\b",
-        is_private=True,
+        behind=40,
+        ahead=512,
     ),
 )
-PRIVATE_KINDS = frozenset(rule.kind for rule in RULES if rule.is_private)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from gateway.masking import jsontext, sticky
 from gateway.masking.assignments import kind_of_name
-from gateway.masking.content import DEEPEST_LAYER, EVERY_SECRET, LARGEST_ENCODED, ContentScanner, Span, Wanted, replaced
+from gateway.masking.content import DEEPEST_LAYER, EVERY_SECRET, ContentScanner, Span, Wanted, replaced
+from gateway.masking.decoding import LARGEST_ENCODED
 from gateway.masking.jsontext import Malformed
 from gateway.masking.leaves import Leaf, leaves_of
 from gateway.masking.plausible import Strength, is_plausible, name_strength
