@@ -62,8 +62,10 @@ class Tenant:
         assert reply.status == 200, reply
         return list(reply.body["items"])
 
-    def aws(self, service: str, *, edge: int = 0, keys: Mapping[str, str] | None = None, **config: Any) -> Any:
-        """An ordinary boto3 client to one of the edges."""
+    def aws(
+        self, service: str, *, edge: int = 0, keys: Mapping[str, str] | None = None, name: str = "", **config: Any
+    ) -> Any:
+        """An ordinary boto3 client to one of the edges, called by another of its names if one is given."""
         held = keys or self.demo
         session = boto3.Session(
             held["AWS_ACCESS_KEY_ID"],
@@ -75,7 +77,7 @@ class Tenant:
         plan = self.product.stack.plan
         return session.client(
             service,
-            endpoint_url=plan.edges[edge].url,
+            endpoint_url=plan.edges[edge].url.replace("localhost", name or "localhost"),
             verify=str(plan.certificates.authority),
             config=Config(**options),
         )
