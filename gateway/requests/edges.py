@@ -187,6 +187,13 @@ def settle_fenced(*, now: datetime) -> int:
         with as_edge(boot.edge_id):
             tenants = frozenset(EdgeScope.objects.filter(edge_id=boot.edge_id).values_list("tenant_id", flat=True))
         sending = None if boot.sending is None else frozenset(boot.sending)
-        settle_boot(edge_id=boot.edge_id, tenants=tenants, boot_id=boot.pk, sending=sending, now=now)
+        settle_boot(
+            edge_id=boot.edge_id,
+            tenants=tenants,
+            boot_id=boot.pk,
+            sending=sending,
+            now=now,
+            is_first=not boot.is_settled,
+        )
         EdgeBoot.objects.filter(pk=boot.pk).update(is_settled=True)
     return len(due)

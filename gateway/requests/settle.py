@@ -30,6 +30,8 @@ CLOSED_APPROVALS = (ApprovalState.REFUSED, ApprovalState.EXPIRED, ApprovalState.
 CLIENT_GONE = "client.gone"
 # A client of one of these may still be there.
 WAITED_FOR = (RequestState.HELD, RequestState.RUNNING)
+# Calls an event of a fenced boot names; past this it gives their number, and each call's own event says the rest.
+MOST_NAMED = 500
 
 
 def locked(tenant_id: UUID, request_ids: Collection[UUID]) -> dict[UUID, ProxiedRequest]:
@@ -129,13 +131,19 @@ def end_unanswerable(*, tenant_id: UUID, now: datetime) -> int:
 
 
 def settle_boot(
-    *, edge_id: UUID, tenants: Collection[UUID], boot_id: UUID, sending: Collection[UUID] | None, now: datetime
+    *,
+    edge_id: UUID,
+    tenants: Collection[UUID],
+    boot_id: UUID,
+    sending: Collection[UUID] | None,
+    now: datetime,
+    is_first: bool = True,
 ) -> None:
-    """End what a fenced boot left on its way.
+    """End what a fenced boot left on its way, and write down that it was fenced.
 
     `sending` is what its journal says may have left: those are ambiguous, the rest was not sent. Without a
     journal (None) nobody can tell, so all that was admitted is ambiguous. Held calls were never forwarded: they end
-    as every hold does whose client is gone.
+    as every hold does whose client is gone. Looked at again, a boot has a further event only for calls found then.
     """
     for tenant_id in sorted(tenants):
         with in_tenant(tenant_id):
@@ -143,10 +151,29 @@ def settle_boot(
             left = mine.filter(state__in=OPEN_STATES).exclude(error=CLIENT_GONE)
             rows = locked(tenant_id, list(left.values_list("id", flat=True)))
             events = end_held(tenant_id, [rows[id_] for id_ in sorted(rows)], "edge.fenced", now)
-            for row in rows.values():
-                if row.state == RequestState.ADMITTED:
-                    may_have_left = sending is None or row.pk in sending
-                    state = RequestState.AMBIGUOUS if may_have_left else RequestState.NOT_SENT
-                    event = end(tenant_id=tenant_id, row=row, state=state, error="edge.fenced", now=now)
-                    events.extend([event] if event else [])
+            admitted = [row for row in rows.values() if row.state == RequestState.ADMITTED]
+            ended = [_end_fenced(tenant_id, row, sending, now) for row in admitted]
+            events.extend(event for event in ended if event)
+            doubted = [event.subject for event in ended if event and event.kind is EventKind.REQUEST_AMBIGUOUS]
+            if is_first or doubted:
+                events.insert(0, _fenced(edge_id, boot_id, doubted, now))
             append_all(tenant_id=tenant_id, events=events)
+
+
+def _end_fenced(
+    tenant_id: UUID, row: ProxiedRequest, sending: Collection[UUID] | None, now: datetime
+) -> NewEvent | None:
+    may_have_left = sending is None or row.pk in sending
+    state = RequestState.AMBIGUOUS if may_have_left else RequestState.NOT_SENT
+    return end(tenant_id=tenant_id, row=row, state=state, error="edge.fenced", now=now)
+
+
+def _fenced(edge_id: UUID, boot_id: UUID, doubted: Sequence[UUID], now: datetime) -> NewEvent:
+    """The end of one life of an edge, with the calls nobody can tell about; each has its own event besides."""
+    data = {
+        "edge": str(edge_id),
+        "boot": str(boot_id),
+        "count": len(doubted),
+        "requests": [str(one) for one in doubted[:MOST_NAMED]],
+    }
+    return NewEvent(kind=EventKind.EDGE_FENCED, at=now, subject=boot_id, data=data)

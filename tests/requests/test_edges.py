@@ -235,6 +235,34 @@ def test_what_may_have_left_is_ambiguous_and_the_rest_was_not_sent(
     assert events_of(acme, left[0].id)[1][1]["error"] == "edge.fenced"
 
 
+def test_the_ledger_says_which_life_ended_and_which_calls_are_in_doubt(
+    left: list[Any], edge: EdgeLife, acme: Tenant, globex: Tenant
+) -> None:
+    ended = edge.boot
+    edge.start(statements=(JournalStatement(boot=ended, sending=(left[0].id,)),))
+    _settle()
+    [(kind, facts)] = events_of(acme, ended)
+    assert kind == "edge.fenced"
+    assert facts == {
+        "edge": str(edge.identity.id),
+        "boot": str(ended),
+        "count": 1,
+        "requests": [str(left[0].id)],
+    }
+    # It stands before the calls it explains, and only with the tenants this edge serves.
+    kinds = [kind for kind, _ in events_of(acme)]
+    assert kinds.index("edge.fenced") < kinds.index("request.ambiguous")
+    assert events_of(globex, ended) == []
+
+
+def test_a_life_that_left_nothing_is_told_once_too(edge: EdgeLife, acme: Tenant) -> None:
+    ended = edge.boot
+    edge.start()
+    _settle()
+    _settle(20)
+    assert [(kind, facts["count"]) for kind, facts in events_of(acme, ended)] == [("edge.fenced", 0)]
+
+
 def test_without_a_journal_nobody_can_tell(left: list[Any], edge: EdgeLife, acme: Tenant) -> None:
     edge.start()
     _settle()
