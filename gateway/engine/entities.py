@@ -141,7 +141,18 @@ def _parameters(candidate: Candidate) -> list[str]:
     return [f"{general}={text}" for _, general, text in leaves_of(candidate.parameters)]
 
 
-# The closed list. What comes back as None is absent: only `agent` and `source_ip` may be.
+def _sql(candidate: Candidate) -> dict[str, Any] | None:
+    """The SQL statements of a call as sets; None for a call that carries none, so that rules say `context has sql`."""
+    if not candidate.statements:
+        return None
+    return {
+        "kinds": sorted({str(each.kind) for each in candidate.statements}),
+        "tables": sorted({table for each in candidate.statements for table in each.tables}),
+        "count": len(candidate.statements),
+    }
+
+
+# The closed list. What comes back as None is absent: only `agent`, `source_ip` and `sql` may be.
 _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "access": lambda _, call: str(call.access),
     "operation": lambda _, call: f"{call.operation.service}:{call.operation.name}",
@@ -152,6 +163,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "parameters": lambda _, call: _parameters(call),
     "input": lambda _, call: {"__entity": _INPUT},
     "facts": lambda asked, call: asdict(facts_of(call, account=asked.account)),
+    "sql": lambda _, call: _sql(call),
     "unknown_members": lambda _, call: list(call.unknown_members),
     "link": lambda asked, _: {"level": str(asked.link), "rank": LINK_RANKS[asked.link]},
     "agent": lambda asked, _: _agent(asked.principal),
