@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from django.core.cache import cache
 from django.db import transaction
 
 from audit.kinds import EventKind
@@ -20,7 +19,7 @@ from audit.services import append
 from gateway.identity.door_models import SecondFactor
 from gateway.identity.door_problems import SecondFactorRefused
 from gateway.identity.models import User
-from gateway.identity.problems import SignInThrottled
+from gateway.identity.throttle import throttle
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
 
@@ -70,13 +69,10 @@ def accepts(*, tenant: Tenant, user: User, code: str, now: datetime) -> bool:
     The first right one confirms the enrolment. A code, and any older one, is refused from then on.
     """
     counter = f"second-factor:{tenant.pk}:{user.pk}"
-    if cache.get(counter, 0) >= MOST_FAILURES:
-        raise SignInThrottled
+    throttle().count(counter, most=MOST_FAILURES, window=WINDOW, now=now)
     if _spend(tenant, user, code, now):
-        cache.delete(counter)
+        throttle().forget(counter)
         return True
-    if not cache.add(counter, 1, timeout=int(WINDOW.total_seconds())):
-        cache.incr(counter)
     _record(tenant, user, EventKind.SECOND_FACTOR_REFUSED, now)
     return False
 

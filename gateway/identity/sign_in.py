@@ -5,17 +5,16 @@ Opening the browser's session afterwards is the page's; OIDC and SAML have doors
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth import authenticate
-from django.core.cache import cache
 
 from audit.kinds import EventKind
 from audit.services import append
 from gateway.identity.models import Membership, User
-from gateway.identity.problems import SignInRefused, SignInThrottled
+from gateway.identity.problems import SignInRefused
+from gateway.identity.throttle import throttle
 from gateway.tenants.scope import as_user, in_tenant
 
 # Per user name and address, so that nobody locks another person out from elsewhere.
@@ -32,14 +31,12 @@ def sign_in(*, username: str, password: str, source: str, now: datetime) -> User
     MOST_FAILURES times a window: past that nothing is checked, and nothing is written.
     """
     counter = _counter(username, source)
-    if cache.get(counter, 0) >= MOST_FAILURES:
-        raise SignInThrottled
+    throttle().count(counter, most=MOST_FAILURES, window=WINDOW, now=now)
     user = _checked(username, password)
     if user is None or not _tenants_of(user):
-        _count_failure(counter)
         _record_refusal(username, now)
         raise SignInRefused
-    cache.delete(counter)
+    throttle().forget(counter)
     return user
 
 
@@ -56,14 +53,7 @@ def _may_be_a_name(username: str) -> bool:
 
 
 def _counter(username: str, source: str) -> str:
-    # Hashed: a cache key takes no free text, and needs no names.
-    return "sign-in:" + hashlib.sha256(f"{username.casefold()}\n{source}".encode()).hexdigest()
-
-
-def _count_failure(counter: str) -> None:
-    seconds = int(WINDOW.total_seconds())
-    if not cache.add(counter, 1, timeout=seconds):
-        cache.incr(counter)
+    return f"sign-in:{username.casefold()}\n{source}"
 
 
 def _tenants_of(user: User) -> list[UUID]:

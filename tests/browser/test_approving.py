@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
@@ -20,6 +19,7 @@ from gateway.policy import services as policy
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Role
 from gateway.tenants.scope import in_tenant
+from tests.identity.counters import forget_guesses
 from tests.people import account, gateway_key_of, member
 from tests.story import Story, Teller, tell
 
@@ -92,7 +92,7 @@ def world(transactional_db: None, acme: Tenant, alice: User, settings: Any) -> S
     """Acme with a story told, a published policy, and bob, who approves and may read everything."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.UPSTREAM_AWS_URL = "http://127.0.0.1:1"
-    cache.clear()
+    forget_guesses()
     bob = member(acme, "bob", roles=[Role.APPROVER, Role.SECURITY_ADMIN], groups=["operators"])
     bob.set_password(PASSWORD)
     bob.save()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
 from gateway.identity.models import Membership, User
@@ -15,6 +14,7 @@ from gateway.identity.sign_in import MOST_FAILURES, sign_in
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from tests.conftest import AsOwner
+from tests.identity.counters import forget_guesses
 from tests.identity.test_members import PASSWORD, create, events
 from tests.people import NOW
 
@@ -25,9 +25,7 @@ SOURCE = "192.0.2.1"
 def _fresh_counters(settings: Settings) -> Iterator[None]:
     # The real hash is slow on purpose, and is not what is tested here.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    cache.clear()
-    yield
-    cache.clear()
+    forget_guesses()
 
 
 @pytest.fixture

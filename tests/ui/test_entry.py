@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from audit.kinds import EventKind
@@ -15,6 +14,7 @@ from gateway.identity.models import Membership, User
 from gateway.identity.sign_in import MOST_FAILURES
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
+from tests.identity.counters import forget_guesses
 from tests.ui.browsing import browser_of, page
 
 PASSWORD = "correct horse battery"
@@ -24,9 +24,9 @@ PASSWORD = "correct horse battery"
 def fast_and_fresh(settings: Any) -> Iterator[None]:
     """A quick hash, since the real one takes longer than the tests, and no failures remembered from other tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    cache.clear()
+    forget_guesses()
     yield
-    cache.clear()
+    forget_guesses()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
@@ -29,6 +28,7 @@ from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from hoopweb.demo import env_file
 from tests.conftest import AsOwner
+from tests.identity.counters import forget_guesses
 
 Bootstrap = Callable[..., dict[str, str]]
 WANTED = {
@@ -158,7 +158,7 @@ def test_the_aws_keys_are_alices_agents_and_last_a_working_day(bootstrap: Bootst
     [("HOOPWEB_ADMIN_USER", "HOOPWEB_ADMIN_PASSWORD"), ("HOOPWEB_APPROVER_USER", "HOOPWEB_APPROVER_PASSWORD")],
 )
 def test_the_people_in_the_file_can_sign_in(bootstrap: Bootstrap, user: str, password: str) -> None:
-    cache.clear()
+    forget_guesses()
     exports = bootstrap()
     found = sign_in(username=exports[user], password=exports[password], source="127.0.0.1", now=datetime.now(UTC))
     assert found.username == exports[user]
@@ -229,7 +229,7 @@ def test_every_file_with_a_secret_is_closed_to_everybody_else(bootstrap: Bootstr
 
 
 def test_a_lost_password_file_means_a_new_password(bootstrap: Bootstrap, state: Path) -> None:
-    cache.clear()
+    forget_guesses()
     first = bootstrap()
     (state / "secrets" / "password-of-admin").unlink()
     second = bootstrap()
