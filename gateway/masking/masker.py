@@ -12,6 +12,7 @@ from gateway.masking import headers as http
 from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of
 from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
+from gateway.masking.frames import EventStream
 from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
 from gateway.masking.paths import compile_paths
@@ -43,7 +44,9 @@ def open_body(
     if status < 400 and plan.body is BodyForm.BLOB:
         part = _part(headers, plan) if status == 206 else None
         return part if isinstance(part, Withheld) else Payload(headers, masked, plan, how, part=part)
-    return _refusal(status, headers, plan) or _Buffering(status, masked, plan, how)
+    if status < 400 and plan.body is BodyForm.EVENT_STREAM:
+        return EventStream(masked, plan, how)
+    return _refusal(headers) or _Buffering(status, masked, plan, how)
 
 
 def _stated_length(headers: Headers) -> int | None:
@@ -66,7 +69,7 @@ def _part(headers: Headers, plan: MaskPlan) -> Part | Withheld:
     return Part(asked=wanted, came=came)
 
 
-def _refusal(status: int, headers: Headers, plan: MaskPlan) -> Withheld | None:
+def _refusal(headers: Headers) -> Withheld | None:
     """What a structure's head alone rules out. An empty body is judged by its length, like any other."""
     length = _stated_length(headers)
     if length == 0:
@@ -74,8 +77,6 @@ def _refusal(status: int, headers: Headers, plan: MaskPlan) -> Withheld | None:
     encoding = (http.value_of(headers, "content-encoding") or "identity").strip().lower()
     if encoding not in ("", "identity"):
         return Withheld(reason=Reason.ENCODED, detail=f"the body is encoded as {encoding[:32]!r}")
-    if status < 400 and plan.body is BodyForm.EVENT_STREAM:
-        return Withheld(reason=Reason.EVENT_STREAM, detail="event streams cannot be masked")
     return _too_large() if (length or 0) > LARGEST_SCANNED_BODY else None
 
 

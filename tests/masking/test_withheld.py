@@ -24,13 +24,11 @@ def _reason(answer: object) -> Reason:
 
 def test_the_head_alone_refuses_what_could_never_be_masked(scanner: ContentScanner) -> None:
     ranged = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, reads_range=True)
-    stream = plan(Protocol.REST_XML, body=BodyForm.EVENT_STREAM)
     structure = plan(Protocol.REST_XML)
     too_long = (("Content-Length", str(LARGEST_SCANNED_BODY + 1)),)
     assert _reason(open_body(200, (("Content-Encoding", "gzip"),), structure, scanner=scanner)) is Reason.ENCODED
     assert _reason(open_body(206, (), OBJECT, scanner=scanner)) is Reason.RANGE
     assert _reason(open_body(206, (), ranged, scanner=scanner)) is Reason.RANGE
-    assert _reason(open_body(200, (), stream, scanner=scanner)) is Reason.EVENT_STREAM
     assert _reason(open_body(200, too_long, structure, scanner=scanner)) is Reason.TOO_LARGE
 
 
