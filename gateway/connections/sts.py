@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from gateway.connections.chain import Hop
 from gateway.connections.endpoints import upstream_of
 from gateway.connections.session_policies import SessionPolicy
 
@@ -63,6 +64,8 @@ class RoleTarget:
     external_id: str = field(repr=False)
     regions: tuple[str, ...]
     base: BaseKeys | None = None
+    # Roles assumed after the connection's own, where a key was derived by AssumeRole.
+    hops: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

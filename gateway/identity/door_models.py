@@ -147,7 +147,9 @@ class WorkloadRule(TenantScoped):
 
     service_account = TenantForeignKey("identity.ServiceAccount", related_name="workload_rules")
     issuer = models.CharField(max_length=1000)
+    # Where the issuer's keys are; empty where `jwks` holds them, for an issuer that cannot be reached from here.
     jwks_uri = models.CharField(max_length=1000)
+    jwks = models.JSONField(null=True)
     audience = models.CharField(max_length=300)
     # Exact, or with `*` for a run of characters other than `:` and `/`.
     subject = models.CharField(max_length=500)

@@ -128,6 +128,11 @@ class GatewayKey(TenantScoped):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     issued_by_key = models.UUIDField(null=True)
+    # A key asked of AWS through us (AssumeRole, GetSessionToken, CreateSession): the keys it came from, eldest first.
+    # It ends with any of them.
+    ancestors = ArrayField(models.UUIDField(), default=list)
+    # Which roles its calls go through, one hop each after the connection's own (see `gateway.connections.chain`).
+    role_chain = models.JSONField(default=list)
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at

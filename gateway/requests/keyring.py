@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
+from gateway.connections.chain import hops_of
 from gateway.connections.sts import BaseKeys, RoleTarget
 from gateway.problems import Problem
 from gateway.requests.problems import BootFenced, KeyExpired, PrincipalSuspended
@@ -67,6 +68,8 @@ _COLUMNS = (
     "last_source",
     "last_generation",
     "revision_id",
+    "role_chain",
+    "ancestors",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM "  # noqa: S608  # names of our own view
 _NAMED = _SELECT + "requests_keys(%s, %s::text[], %s, %s)"
@@ -115,6 +118,13 @@ class KeyFacts:
     session_id: UUID | None
     counters: SessionCounters
     prompt: PromptFacts | None
+    # The keys this one was derived from, eldest first (AssumeRole and its like, answered here).
+    ancestors: tuple[UUID, ...] = ()
+
+    @property
+    def root_id(self) -> UUID:
+        """The key a person or workload was given; those derived from it are of its session."""
+        return self.ancestors[0] if self.ancestors else self.id
 
     @property
     def person_id(self) -> UUID | None:
@@ -123,7 +133,7 @@ class KeyFacts:
     @property
     def session_name(self) -> tuple[UUID, UUID | None, str]:
         """What makes two keys' calls one session's (see `audit.sessions`)."""
-        return self.connection.id, self.person_id, self.conversation or f"key:{self.id}"
+        return self.connection.id, self.person_id, self.conversation or f"key:{self.root_id}"
 
     def check_standing(self, now: datetime) -> None:
         """Raise the problem of a key that may not be used now: suspended, revoked or expired."""
@@ -215,6 +225,7 @@ def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
             taint=tuple(row["taint"] or ()),
         ),
         prompt=_prompt(row),
+        ancestors=tuple(row["ancestors"]),
     )
 
 
@@ -241,6 +252,7 @@ def _connection(tenant_id: UUID, row: dict[str, Any]) -> ConnectionFacts:
         external_id=row["external_id"],
         regions=tuple(row["regions"]),
         base=_base_keys(tenant_id, row),
+        hops=hops_of(row["role_chain"]),
     )
     return ConnectionFacts(
         id=row["connection_id"],

@@ -115,7 +115,7 @@ def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple
             connection_id=key.connection.id,
             connection_label=key.connection.label,
             conversation=key.conversation,
-            key_id=key.id,
+            key_id=key.root_id,
             now=now,
         )
         known[key.id] = session.pk

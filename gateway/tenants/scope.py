@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from gateway.tenants.models import Tenant
 
-_Setting = Literal["app.tenant_id", "app.user_id", "app.edge_id", "app.all_tenants", "app.tenant_slug"]
+_Setting = Literal["app.tenant_id", "app.user_id", "app.edge_id", "app.all_tenants", "app.tenant_slug", "app.role_arn"]
 
 
 def _set(setting: _Setting, value: str) -> None:
