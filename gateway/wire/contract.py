@@ -130,7 +130,6 @@ class OpaqueChoice(StrEnum):
     """What a connection does with payloads that cannot be read: images, archives, encrypted or unknown ones."""
 
     WITHHOLD = "withhold"
-    ASK = "ask"
     PASS = "pass"  # noqa: S105  # a choice, not a password
 
 

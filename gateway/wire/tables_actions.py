@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,11 @@ from gateway.terms import AccessClass
 from gateway.wire.tables import Actions, IamTable
 
 _TAGS = re.compile(r"Tag|[Uu]ntag")
+# Operations that make something which may carry tags from the start.
+_MAKES = re.compile(
+    r"(Allocate|Copy|Create|Import|Publish|Put|Purchase|Register|Request|Restore|Run|Start|Upload)[A-Z]"
+)
+_TAG_MEMBERS = frozenset(("Tags", "tags", "TagList", "TagSpecifications", "TagSpecification", "tagSpecifications"))
 REVIEW = Path(__file__).parent / "aws" / "actions.toml"
 
 
@@ -42,6 +47,8 @@ class ActionReview:
     actions: Mapping[str, Mapping[str, list[str]]]
     given: Mapping[str, Mapping[str, list[str]]]
     effective: Mapping[str, Mapping[str, list[str]]]
+    reviewed: frozenset[str]
+    tagging: Mapping[str, str]
 
     @classmethod
     def load(cls) -> Self:
@@ -55,6 +62,8 @@ class ActionReview:
             actions=data["actions"],
             given=data["given"],
             effective=data["effective"],
+            reviewed=frozenset(data["reviewed"]["services"]),
+            tagging=data["tagging"],
         )
 
     def prefix_of(self, service: str, signing_name: str, iam: IamTable) -> str:
@@ -64,8 +73,10 @@ class ActionReview:
             return reviewed
         return signing_name if signing_name in iam.actions or service not in iam.actions else service
 
-    def actions_of(self, service: str, prefix: str, operation: str, method: str, iam: IamTable) -> Mapped:
-        """The IAM actions one operation performs, each with its access class."""
+    def actions_of(
+        self, service: str, prefix: str, operation: str, method: str, iam: IamTable, members: Collection[str] = ()
+    ) -> Mapped:
+        """The IAM actions one operation performs, each with its access class; `members` are its input's."""
         whole = f"{service}.{operation}"
         reviewed = self.actions.get(service, {}).get(operation)
         names = reviewed or self._default_names(service, prefix, operation, method, iam)
@@ -75,9 +86,17 @@ class ActionReview:
             is_mapped=names is not None,
             is_reviewed=reviewed is not None,
             is_delegated=whole in self.delegated,
-            given=_by_place(self.given.get(whole, {}), iam),
+            given=_by_place(self._tags(whole, prefix, members, iam) | dict(self.given.get(whole, {})), iam),
             effective=_by_place(self.effective.get(whole, {}), iam),
         )
+
+    def _tags(self, whole: str, prefix: str, members: Collection[str], iam: IamTable) -> dict[str, list[str]]:
+        """Tags given to something new are tagged in IAM's eyes: a rule on tagging must see them."""
+        if not _MAKES.match(whole.partition(".")[2]):
+            return {}
+        default = f"{prefix}:TagResource" if iam.spelled(prefix, "TagResource") else ""
+        action = self.tagging.get(whole) or self.tagging.get(prefix) or default
+        return {member: [action] for member in members if member in _TAG_MEMBERS} if action else {}
 
     def _default_names(self, service: str, prefix: str, operation: str, method: str, iam: IamTable) -> list[str] | None:
         if service in self.by_method:
@@ -102,13 +121,16 @@ def _unmapped(name: str) -> Actions:
 
 
 def iam_table(data: Mapping[str, Mapping[str, Any]]) -> IamTable:
-    """Every action IAM documents, with one class each."""
-    return IamTable(
-        actions={
-            prefix: {entry["name"]: _class_of(entry["name"], entry["accessLevel"]) for entry in actions.values()}
-            for prefix, actions in data.items()
-        }
-    )
+    """Every action IAM documents, with one class each, and those we class until it does."""
+    found = {
+        prefix: {entry["name"]: _class_of(entry["name"], entry["accessLevel"]) for entry in actions.values()}
+        for prefix, actions in data.items()
+    }
+    for level, by_prefix in tomllib.loads(REVIEW.read_text())["classes"].items():
+        for prefix, names in by_prefix.items():
+            # IAM's own word comes first as soon as there is one.
+            found[prefix] = {name: AccessClass(level) for name in names} | found[prefix]
+    return IamTable(actions=found)
 
 
 def _class_of(name: str, level: str) -> AccessClass:

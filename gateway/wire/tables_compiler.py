@@ -121,7 +121,7 @@ def compile_service(
     prefix = actions.prefix_of(name, signing_name, iam)
     operations = {
         # The key is the name clients use; CloudFront's models add a version to the other.
-        operation: _operation(name, prefix, operation, described, iam, actions)
+        operation: _operation(name, prefix, operation, described, iam, actions, model["shapes"])
         for operation, described in model["operations"].items()
     }
     reached = _reached(model, operations)
@@ -155,9 +155,10 @@ def _xml_namespace(facts: Model) -> str:
 
 
 def _operation(
-    service: str, prefix: str, name: str, operation: Model, iam: tables.IamTable, actions: ActionReview
+    service: str, prefix: str, name: str, operation: Model, iam: tables.IamTable, actions: ActionReview, shapes: Model
 ) -> tables.OperationTable:
-    mapped = actions.actions_of(service, prefix, name, operation["http"]["method"], iam)
+    members = shapes.get(operation.get("input", {}).get("shape"), {}).get("members", {})
+    mapped = actions.actions_of(service, prefix, name, operation["http"]["method"], iam, tuple(members))
     given, returned = operation.get("input", {}), operation.get("output", {})
     is_unsigned = operation.get("authtype") == "none" or "smithy.api#noAuth" in operation.get("auth", ())
     return tables.OperationTable(

@@ -25,6 +25,7 @@ class OperationFacts:
 
     access: AccessClass
     actions: tuple[str, ...]
+    adds: tuple[str, ...]
     is_mapped: bool
     is_delegated: bool
     host_prefix: str
@@ -35,6 +36,7 @@ class OperationFacts:
         return cls(
             access=strictest(access for _, access in table.actions),
             actions=tuple(sorted({name for name, _ in table.actions})),
+            adds=tuple(sorted({name for _, given in (*table.given, *table.effective) for name, _ in given})),
             is_mapped=table.is_mapped,
             is_delegated=table.is_delegated,
             host_prefix=table.host_prefix,
@@ -45,7 +47,8 @@ class OperationFacts:
         marks = [
             name for name, is_set in (("unmapped", not self.is_mapped), ("delegated", self.is_delegated)) if is_set
         ]
-        return " ".join((self.access, ",".join(self.actions), self.host_prefix + self.reached, *marks))
+        added = [f"+{','.join(self.adds)}"] if self.adds else []
+        return " ".join((self.access, ",".join(self.actions), *added, self.host_prefix + self.reached, *marks))
 
 
 Facts = Mapping[str, OperationFacts]

@@ -156,6 +156,7 @@ print(time.process_time() - began)
 def facts(access: AccessClass = AccessClass.READ, **changes_: Any) -> OperationFacts:
     given: dict[str, Any] = {
         "actions": ("s3:GetObject",),
+        "adds": ("s3:GetObjectVersion",),
         "is_mapped": True,
         "is_delegated": False,
         "host_prefix": "",
@@ -175,14 +176,21 @@ def test_what_came_went_and_changed_is_one_line_each() -> None:
     before = {"a.Gone": facts(), "a.Same": facts(), "a.Weaker": facts(AccessClass.WRITE)}
     after = {"a.New": facts(is_mapped=False), "a.Same": facts(), "a.Weaker": facts(AccessClass.READ)}
     assert list(changes(before, after)) == [
-        "- a.Gone: Read s3:GetObject GET /{Bucket}/{Key+}",
-        "+ a.New: Read s3:GetObject GET /{Bucket}/{Key+} unmapped",
-        "~ a.Weaker: Write s3:GetObject GET /{Bucket}/{Key+} -> Read s3:GetObject GET /{Bucket}/{Key+}",
+        "- a.Gone: Read s3:GetObject +s3:GetObjectVersion GET /{Bucket}/{Key+}",
+        "+ a.New: Read s3:GetObject +s3:GetObjectVersion GET /{Bucket}/{Key+} unmapped",
+        "~ a.Weaker: Write s3:GetObject +s3:GetObjectVersion GET /{Bucket}/{Key+} -> Read s3:GetObject +s3:GetObjectVersion GET /{Bucket}/{Key+}",
     ]
 
 
 @pytest.mark.parametrize(
-    "change", [{"is_delegated": True}, {"host_prefix": "api."}, {"actions": ("s3:PutObject",)}, {"reached": "PUT /x"}]
+    "change",
+    [
+        {"adds": ()},
+        {"is_delegated": True},
+        {"host_prefix": "api."},
+        {"actions": ("s3:PutObject",)},
+        {"reached": "PUT /x"},
+    ],
 )
 def test_whatever_a_decision_depends_on_is_a_change(change: Any) -> None:
     assert len(list(changes({"a.B": facts()}, {"a.B": facts(**change)}))) == 1

@@ -7,7 +7,7 @@ are touched `resources`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.terms import AccessClass, Action
@@ -48,7 +48,7 @@ def actions_of(reading: Reading) -> tuple[Action, ...]:
         return tuple(Action(name=name, access=access) for access in (AccessClass.WRITE, AccessClass.PERMISSIONS))
     given = [pair for place, actions in table.given if is_given(reading.parameters, place) for pair in actions]
     narrowed = _narrowed(reading, table.actions)
-    return _unique((*narrowed, *given))
+    return _unique((*narrowed, *given, *_said_by_values(reading)))
 
 
 def _unique(pairs: Actions) -> tuple[Action, ...]:
@@ -77,6 +77,34 @@ def values_at(value: Any, segments: list[str]) -> Iterator[Any]:
 
 
 # --- operations whose actions depend on what is inside
+
+_TAGS, _UNTAGS = (
+    ("TagResource", "AddTagsToResource", "AddTags", "CreateTags", "TagQueue", "PutBucketTagging"),
+    ("UntagResource", "RemoveTagsFromResource", "RemoveTags", "DeleteTags", "UntagQueue", "PutBucketTagging"),
+)
+
+
+def _said_by_values(reading: Reading) -> Actions:
+    """Actions that a value adds rather than a member's presence."""
+    match reading.operation.service, reading.operation.name:
+        case "s3", "CopyObject" | "UploadPartCopy" if "versionId=" in str(reading.parameters.get("CopySource")):
+            return _classed(("s3:GetObjectVersion",))
+        case "resourcegroupstaggingapi", "TagResources" | "UntagResources" as name:
+            arns = values_at(reading.parameters, ["ResourceARNList"])
+            services = sorted({str(arn).split(":")[2] for arn in arns if str(arn).count(":") >= 5})
+            return _classed(_tag_action(service, _TAGS if name == "TagResources" else _UNTAGS) for service in services)
+        case _:
+            return ()
+
+
+def _tag_action(service: str, names: Iterable[str]) -> str:
+    known = tables.iam().actions.get(service, {})
+    preferred = "PutBucketTagging" if service == "s3" else ""
+    return f"{service}:{preferred or next((name for name in names if name in known), 'TagResource')}"
+
+
+def _classed(names: Iterable[str]) -> Actions:
+    return tuple((name, tables.iam().access_of(name)) for name in names)
 
 
 def _narrowed(reading: Reading, actions: Actions) -> Actions:
