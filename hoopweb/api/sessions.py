@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.models import Session
+from audit.selectors import sessions
 from gateway.requests import selectors
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, describe, page_of, paged
@@ -69,13 +70,21 @@ def session_of(view: ApiView, session_id: UUID) -> Session:
     return row
 
 
+class SessionQuery(PageQuery):
+    person = serializers.UUIDField(required=False)
+    agent = serializers.UUIDField(required=False)
+
+
 class Sessions(ApiView):
     rights: ClassVar = {"GET": Right.SESSIONS_READ}
 
-    @describe("List sessions", page_of(SessionSerializer), query=PageQuery, operation_id="sessions_list")
+    @describe("List sessions", page_of(SessionSerializer), query=SessionQuery, operation_id="sessions_list")
     def get(self, request: Request) -> Response:
-        rows = Session.objects.for_tenant(self.caller.tenant)
-        return Response(paged(ORDER.page(rows, **self.query(PageQuery)), SessionSerializer))
+        query = self.query(SessionQuery)
+        rows = sessions(
+            tenant=self.caller.tenant, person_id=query.pop("person", None), agent_id=query.pop("agent", None)
+        )
+        return Response(paged(ORDER.page(rows, **query), SessionSerializer))
 
 
 class OneSession(ApiView):

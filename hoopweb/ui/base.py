@@ -27,8 +27,8 @@ _MOST_COUNTED = 100
 View = Callable[..., HttpResponse]
 
 
-def page(right: Right, **by_method: Right) -> Callable[[View], View]:
-    """Open a page to signed-in people with `right` (or, for POST, the one named by `POST=`).
+def page(right: Right | None, **by_method: Right) -> Callable[[View], View]:
+    """Open a page to signed-in people with `right` (or, for POST, the one named by `POST=`; None: to each of them).
 
     The view gets the caller. A Problem it raises becomes a page, and nothing it did is kept.
     """
@@ -41,7 +41,9 @@ def page(right: Right, **by_method: Right) -> Callable[[View], View]:
             if caller is None or caller.api_key is not None:
                 return _not_inside(request)
             try:
-                caller.must(by_method.get(str(request.method), right))
+                needed = by_method.get(str(request.method), right)
+                if needed is not None:
+                    caller.must(needed)
                 return view(request, caller, **named)
             except Problem as problem:
                 return problem_page(request, problem)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit.models import Session
+from audit.selectors import sessions
 from gateway.identity.caller import Caller
 from gateway.requests.models import ProxiedRequest
 from gateway.tenants.rights import Right
@@ -23,7 +24,7 @@ ORDER = newest("sessions", "last_at")
 @require_safe
 @page(Right.SESSIONS_READ)
 def session_list(request: HttpRequest, caller: Caller) -> HttpResponse:
-    rows = Session.objects.for_tenant(caller.tenant)
+    rows = sessions(tenant=caller.tenant)
     found = ORDER.page(rows, **cursor_of(request))
     return show(request, caller, "sessions.html", {"page": found}, here="sessions")
 

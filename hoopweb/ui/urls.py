@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from hoopweb.ui import approvals, connections, entry, events, policies, sessions, sso
+from hoopweb.ui import access, api_keys, approvals, connections, devices, entry, events, policies, sessions, sso
 
 urlpatterns: list[URLPattern] = [
     path("", RedirectView.as_view(pattern_name="ui:sessions"), name="home"),
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("sso/<slug:organisation>/", sso.organisation, name="sso-organisation"),
     path("sso/<slug:organisation>/<slug:name>/oidc/start/", sso.oidc_start, name="oidc-start"),
     path("sso/<slug:organisation>/<slug:name>/oidc/callback/", sso.oidc_callback, name="oidc-callback"),
+    path("device/", devices.device_page, name="device"),
     path("sign-out/", entry.sign_out, name="sign-out"),
     path("tenant/", entry.switch_tenant, name="switch-tenant"),
     path("sessions/", sessions.session_list, name="sessions"),
@@ -27,6 +28,14 @@ urlpatterns: list[URLPattern] = [
     path("connections/", connections.connection_list, name="connections"),
     path("connections/<uuid:connection_id>/", connections.detail, name="connection"),
     path("connections/<uuid:connection_id>/test/", connections.test, name="connection-test"),
+    path("connections/<uuid:connection_id>/switch/", access.throw_connection, name="connection-throw"),
+    path("access/", access.listed, name="access"),
+    path("access/tenant/suspend/", access.suspend_tenant, name="tenant-suspend"),
+    path("access/tenant/resume/", access.resume_tenant, name="tenant-resume"),
+    path("access/<slug:kind>/", access.listed, name="access-kind"),
+    path("access/<slug:kind>/<uuid:subject>/", access.throw, name="access-throw"),
+    path("api-keys/", api_keys.api_keys, name="api-keys"),
+    path("api-keys/<uuid:key_id>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("policies/", policies.policy_page, name="policies"),
     path("policies/revisions/<uuid:revision_id>/", policies.revision_page, name="revision"),
     path("events/", events.ledger, name="events"),
