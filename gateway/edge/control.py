@@ -47,8 +47,11 @@ log = structlog.get_logger("edge.control")
 
 BASE = "/api/edge/v1"
 VERSION = "1"
-# Four posts keep the control plane's group commit busy; more would only make each batch smaller.
+# Two posts keep the control plane's group commit busy. Two more leave only with a crowd in each: at 32 connections
+# four small ones at a time cost the control plane a quarter more CPU a call than two (measured).
+EAGER_IN_FLIGHT = 2
 MOST_IN_FLIGHT = 4
+CROWD_ITEMS = 16
 BOOT_SECONDS = 10.0
 # Under the two seconds in which a revocation must be heard.
 FEED_SECONDS = 2.0
@@ -187,12 +190,16 @@ class Control:
 
     def _pump(self) -> None:
         self._is_pump_due = False
-        while self._asked and len(self._posts) < MOST_IN_FLIGHT:
+        while self._asked and len(self._posts) < (MOST_IN_FLIGHT if self._is_crowded else EAGER_IN_FLIGHT):
             batch = self._next_batch()
             if batch:
                 task = asyncio.get_running_loop().create_task(self._post(batch))
                 self._posts.add(task)
                 task.add_done_callback(self._posted)
+
+    @property
+    def _is_crowded(self) -> bool:
+        return len(self._asked) >= CROWD_ITEMS
 
     def _posted(self, task: asyncio.Task[None]) -> None:
         self._posts.discard(task)

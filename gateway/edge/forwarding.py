@@ -198,6 +198,8 @@ class _Sender:
 
 
 async def _next_chunk(exchange: Exchange) -> bytes:
+    if exchange.body.has_arrived:
+        return await exchange.body.read()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await exchange.body.read()

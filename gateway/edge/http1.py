@@ -68,23 +68,35 @@ def read_head(*, method: str, target: str, headers: Headers) -> Head:
     """
     if not _TARGET.match(target):
         raise problems.TargetRefused()
-    lengths = _values(headers, "content-length")
-    encodings = _values(headers, "transfer-encoding")
+    found = _framing(headers)
+    lengths, encodings = found["content-length"], found["transfer-encoding"]
     # `gzip, chunked` is legal HTTP, but the body would be decided upon in a form nobody here can read.
     if encodings and [value.strip().lower() for value in encodings] != ["chunked"]:
         raise problems.MalformedRequest("Transfer-Encoding may only be chunked")
     if len(lengths) > 1 or (lengths and encodings):
         raise problems.MalformedRequest("one request may have one framing")
-    if len(_values(headers, "host")) != 1:
+    if len(found["host"]) != 1:
         raise problems.MalformedRequest("exactly one Host header is needed")
+    if any(value.strip().lower() != "100-continue" for value in found["expect"]):
+        raise problems.MalformedRequest("Expect may only be 100-continue")
     return Head(
         method=method,
         target=target,
         headers=headers,
         content_length=int(lengths[0]) if lengths else None,
         is_chunked=bool(encodings),
-        expects_continue=_expects_continue(headers),
+        expects_continue=bool(found["expect"]),
     )
+
+
+def _framing(headers: Headers) -> dict[str, list[str]]:
+    """The values of what frames a request, in one pass: every call comes by here."""
+    found: dict[str, list[str]] = {"content-length": [], "transfer-encoding": [], "host": [], "expect": []}
+    for key, value in headers:
+        name = key.lower()
+        if name in found:
+            found[name].append(value)
+    return found
 
 
 def header(headers: Iterable[tuple[str, str]], name: str) -> str:
@@ -109,17 +121,6 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def as_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _values(headers: Headers, name: str) -> list[str]:
-    return [value for key, value in headers if key.lower() == name]
-
-
-def _expects_continue(headers: Headers) -> bool:
-    expected = _values(headers, "expect")
-    if any(value.strip().lower() != "100-continue" for value in expected):
-        raise problems.MalformedRequest("Expect may only be 100-continue")
-    return bool(expected)
 
 
 def _lines(first: str, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -88,19 +88,40 @@ async def test_calls_that_arrive_while_posts_are_in_flight_share_the_next_batch(
             return w.forward(admission)
 
         w.control.decide = decide_later
-        clients = [await w.client() for _ in range(40)]
-        for client in clients[:4]:
+        clients = [await w.client() for _ in range(12)]
+        for client in clients[:2]:
             await client.send(CALL)
             await asyncio.sleep(0.02)
-        await w.until(lambda: len(w.control.batches) == 4, "four posts in flight")
-        for client in clients[4:]:
+        await w.until(lambda: len(w.control.batches) == 2, "two posts in flight")
+        for client in clients[2:]:
             await client.send(CALL)
         await asyncio.sleep(0.1)
-        assert len(w.control.batches) == 4
+        assert len(w.control.batches) == 2
         held.set()
         for client in clients:
             assert (await client.answer()).status == 200
-        assert [len(batch.items) for batch in w.control.batches] == [1, 1, 1, 1, 36]
+        assert [len(batch.items) for batch in w.control.batches] == [1, 1, 10]
+
+
+async def test_a_crowd_does_not_wait_for_the_posts_before_it(world: Worlds) -> None:
+    async with world() as w:
+        held = asyncio.Event()
+
+        async def decide_later(admission: Admission) -> Verdict:
+            await held.wait()
+            return w.forward(admission)
+
+        w.control.decide = decide_later
+        clients = [await w.client() for _ in range(60)]
+        for client in clients:
+            await client.send(CALL)
+        # Two at once, two more with a crowd each; what comes then waits for one of them.
+        await w.until(lambda: sum(len(batch.items) for batch in w.control.batches) >= 34, "a crowd in flight")
+        assert len(w.control.batches) <= 4
+        held.set()
+        for client in clients:
+            assert (await client.answer()).status == 200
+        assert sum(len(batch.items) for batch in w.control.batches) == 60
         assert all(len(batch.items) <= LARGEST_BATCH_ITEMS for batch in w.control.batches)
 
 
