@@ -1,112 +1,105 @@
-"""The whole running product for journey tests, as a pytest plugin: two edges, two web-edge processes, own state.
+"""The one whole product of a test run, as a pytest plugin: two edges, two web-edge processes, own state.
 
-It is started by the launcher people use, in a process of its own; tests look at it from outside.
+`product` (tests/journeys/product.py) is started once for all that need it. Where a run also asks what a killed launcher
+leaves behind, it is the second life of a state whose first was started as people do, and killed whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from hoopweb.stack.guardian import descendants
+from hoopweb.stack import guardian
 from hoopweb.stack.plan import CHECKOUT, FREE_PORTS, state_of
+from hoopweb.stack.postgres import DATABASE, SUPERUSER
+from hoopweb.stack.running import running
 from hoopweb.stack.services import remove, services
+from tests.hoopweb.stack.processes import all_dead, family
+
+if TYPE_CHECKING:
+    from tests.journeys.product import Product
 
 UP_SECONDS = 120.0
-# Where every process there is gets started: two of those at once would only wait for each other.
-WHOLE_PRODUCT = ("tests/journeys/", "tests/hoopweb/stack/test_whole_stack.py")
+# Short, so that the test of a hold that runs out does not take ninety seconds; long enough for a person who is a test.
+HOLD_SECONDS = 12
+# How long an edge waits for a verdict: short, because tests wait for it while the control plane is away.
+CONTROL_SECONDS = 8
+# Where the whole product is needed: two of those at once would only wait for each other.
+KILLED_WHOLE = "tests/hoopweb/stack/test_whole_stack.py"
+WHOLE_PRODUCT = ("tests/journeys/", KILLED_WHOLE)
 
 
-@dataclass(slots=True, kw_only=True)
-class RunningStack:
-    """A launched stack. `env` is what `var/demo.env` exports; `said` is the launcher's output so far."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLife:
+    """What was there before the launcher was killed: how many processes, whether all of them died, whose tenants."""
 
-    state: Path
-    launcher: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
-    env: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def access_log(self) -> Path:
-        """The stand-in AWS's own record, one JSON line a request (`hoopweb.stack.accesslog`)."""
-        return self.state / "log" / "standin-access.jsonl"
-
-    def pids(self, name: str) -> list[int]:
-        """Return a process of the table (`web-edge`, `edge-1`, ...) and everything it started, as of now."""
-        return list(descendants(int((self.state / "run" / f"{name}.pid").read_text())))
-
-    def kill(self, name: str) -> int:
-        """SIGKILL a process and all it started; returns a mark for `wait_ready`. The launcher brings it back."""
-        mark = len(self.said)
-        for pid in self.pids(name):
-            os.kill(pid, signal.SIGKILL)
-        return mark
-
-    def wait_ready(self, name: str, *, since: int, seconds: float = 30.0) -> None:
-        """Wait until the launcher said the process is ready again; raises TimeoutError."""
-        self.wait_for(f"  {name} ready", since=since, seconds=seconds)
-
-    def wait_for(self, text: str, *, since: int = 0, seconds: float = UP_SECONDS) -> None:
-        deadline = time.monotonic() + seconds
-        while not any(text in line for line in self.said[since:]):
-            if self.launcher.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"the launcher never said {text!r}:\n{''.join(self.said)}")
-            time.sleep(0.05)
-
-    def listen(self) -> None:
-        assert self.launcher.stdout is not None
-        for line in self.launcher.stdout:
-            self.said.append(line)
+    processes: int
+    is_all_dead: bool
+    tenants: frozenset[str]
 
 
-def launch(state: Path, **more: str) -> RunningStack:
-    """Start a stack of its own on free ports, and return when every process is ready."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(state.parent), **FREE_PORTS, "HOOPWEB_STATE": str(state)}
+def tenants_in(state: Path) -> frozenset[str]:
+    """The ids of all tenants in the database of a running product."""
+    here = services(state_of({"HOOPWEB_STATE": str(state)}), valkey_port=0)
+    with here.postgres.connect(SUPERUSER, here.passwords.superuser, DATABASE) as connection:
+        return frozenset(str(row[0]) for row in connection.execute("SELECT id FROM tenants_tenant").fetchall())
+
+
+def _settings(state: Path) -> dict[str, str]:
+    """This machine's environment without anything that means hoopweb or AWS, and what the tests' product needs."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("HOOPWEB_", "AWS_"))},
+        **FREE_PORTS,
+        "HOOPWEB_STATE": str(state),
+        "HOOPWEB_EDGES": "2",
+        "HOOPWEB_WEB_EDGE_PROCESSES": "2",
+        "HOOPWEB_HOLD_SECONDS": str(HOLD_SECONDS),
+        "HOOPWEB_INTERIM_SECONDS": "1",
+        "HOOPWEB_EDGE_CONTROL_SECONDS": str(CONTROL_SECONDS),
+    }
+
+
+def _lived_and_killed(state: Path) -> FirstLife:
+    """Start the launcher people use, in a process of its own, and kill it with SIGKILL once all is up."""
     launcher = subprocess.Popen(
         [sys.executable, "-m", "hoopweb.stack", "up", "--with-parent"],
         cwd=CHECKOUT,
-        env={**environment, "HOOPWEB_EDGES": "2", "HOOPWEB_WEB_EDGE_PROCESSES": "2", **more},
+        env=_settings(state),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    stack = RunningStack(state=state, launcher=launcher)
-    threading.Thread(target=stack.listen, daemon=True).start()
+    # A launcher that never says so is ended, which ends its output.
+    patience = threading.Timer(UP_SECONDS, launcher.kill)
+    patience.start()
+    said: list[str] = []
     try:
-        stack.wait_for("hoopweb is up")
-        stack.env = exports(state / "demo.env")
-    except BaseException:
-        stop(stack)
-        raise
-    return stack
-
-
-def exports(path: Path) -> dict[str, str]:
-    """Read a file of `export NAME=value` lines as a shell would, without running one."""
-    words = [shlex.split(line) for line in path.read_text().splitlines()]
-    pairs = [word.partition("=") for line in words if line[:1] == ["export"] for word in line[1:]]
-    return {name: value for name, _, value in pairs}
-
-
-def stop(stack: RunningStack) -> None:
-    """End the launcher and everything it started, and remove the state."""
-    stack.launcher.terminate()
-    stack.launcher.wait(60)
-    if stack.launcher.stdout is not None:
-        stack.launcher.stdout.close()
-    remove(services(state_of({"HOOPWEB_STATE": str(stack.state)}), valkey_port=0))
+        assert launcher.stdout is not None
+        for line in launcher.stdout:
+            said.append(line)
+            if "hoopweb is up" in line:
+                break
+        assert "hoopweb is up" in said[-1], "".join(said)
+        everyone, tenants = family(launcher.pid), tenants_in(state)
+    finally:
+        patience.cancel()
+        launcher.send_signal(signal.SIGKILL)
+        launcher.wait()
+        if launcher.stdout is not None:
+            launcher.stdout.close()
+    return FirstLife(processes=len(everyone), is_all_dead=all_dead(everyone, within_seconds=15), tenants=tenants)
 
 
 def needs_whole_product(nodeid: str) -> bool:
@@ -137,8 +130,37 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The running product, shared by all journey tests of a run: leave it as it was found."""
-    running = launch(tmp_path_factory.mktemp("stack") / "var")
-    yield running
-    stop(running)
+def product_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("product") / "var"
+
+
+@pytest.fixture(scope="session")
+def first_life(request: pytest.FixtureRequest, product_state: Path) -> FirstLife | None:
+    """The life before the product's, where a test of this run asks about it."""
+    is_asked = any(item.nodeid.startswith(KILLED_WHOLE) for item in request.session.items)
+    return _lived_and_killed(product_state) if is_asked else None
+
+
+@pytest.fixture(scope="session")
+def product(product_state: Path, first_life: FirstLife | None) -> Iterator[Product]:
+    """The running product, shared by all tests of a run: leave it as it was found."""
+    from tests.journeys.product import Product
+
+    said: list[str] = []
+    with running(_settings(product_state), say=said.append) as stack:
+        assert stack.wait_until_up(), "\n".join(said)
+        yield Product(stack, said)
+        started = set(guardian.descendants(os.getpid())) & _marked(product_state)
+    remove(stack.plan.services)
+    assert not [pid for pid in started if Path(f"/proc/{pid}/exe").exists()], "a process was left behind"
+
+
+def _marked(state: Path) -> set[int]:
+    """Processes that carry this product's state folder in their environment: other tests start processes too."""
+    marker = f"HOOPWEB_STATE={state}".encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
+                found.add(int(entry.name))
+    return found

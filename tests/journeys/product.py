@@ -142,8 +142,9 @@ class Tenant:
 class Product:
     """A started stack with the tenants `demo` and `globex`."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, said: list[str]) -> None:
+        # What the launcher told people so far.
+        self.stack, self.said = stack, said
         self.url = stack.plan.url
         self.demo = Tenant(self, read_env(stack.plan.demo_env))
         self.globex = Tenant(self, self._second_tenant())
@@ -221,9 +222,13 @@ class Product:
             keeper = self.stack.supervisor.keeper(name)
             self.wait(keeper.is_ready.is_set, seconds=seconds, told=f"{name} did not come back")
 
+    def pids(self, name: str) -> list[int]:
+        """Every process of one line of the table as of now, without its guardian."""
+        return _below(self.stack.supervisor.keeper(name).guardian_pid)
+
     def send_signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to every process of one line of the table, but not to its guardian."""
-        for pid in _below(self.stack.supervisor.keeper(name).guardian_pid):
+        for pid in self.pids(name):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -245,12 +250,12 @@ class Product:
         return self._status(name, "VmHWM")
 
     def forget_peaks(self, name: str) -> None:
-        for pid in _below(self.stack.supervisor.keeper(name).guardian_pid):
+        for pid in self.pids(name):
             # The kernel's word for "begin anew with the peak" (proc(5), clear_refs).
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def _status(self, name: str, field: str) -> int:
-        pids = _below(self.stack.supervisor.keeper(name).guardian_pid)
+        pids = self.pids(name)
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
         return sum(int(text.partition(f"{field}:")[2].split()[0]) * 1024 for text in texts)
 

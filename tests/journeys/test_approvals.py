@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.journeys.conftest import HOLD_SECONDS
 from tests.journeys.product import Product, Tenant
+from tests.running_stack import HOLD_SECONDS
 
 
 class Call(threading.Thread):

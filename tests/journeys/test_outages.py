@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from tests.journeys import evidence
 from tests.journeys.approving import APPROVER
-from tests.journeys.conftest import CONTROL_SECONDS
 from tests.journeys.product import Product, Tenant
 from tests.journeys.test_approvals import Call, new_instance, pending, state_of, terminate, vote
+from tests.running_stack import CONTROL_SECONDS
 
 
 def refused_retryably(tenant: Tenant) -> None:
