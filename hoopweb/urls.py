@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from hoopweb.api import oauth
 from hoopweb.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("api/", include(("hoopweb.api.router", "api"))),
+    path("oauth/device_authorization", oauth.device_authorization, name="oauth-device"),
+    path("oauth/token", oauth.token, name="oauth-token"),
+    path(".well-known/oauth-authorization-server", oauth.metadata, name="oauth-metadata"),
     path("", include(("hoopweb.ui.urls", "ui"))),
 ]
 handler400 = "hoopweb.ui.failures.malformed"

@@ -24,6 +24,7 @@ class Right(StrEnum):
     KEYS_REVOKE = "keys:revoke"
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
+    PROVIDERS_WRITE = "providers:write"
     MEMBERS_SUSPEND = "members:suspend"
     TENANT_SUSPEND = "tenant:suspend"
     API_KEYS_WRITE = "api-keys:write"
@@ -52,7 +53,7 @@ _READ = frozenset(
 )
 RIGHTS_OF: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right) - {Right.APPROVALS_VOTE},
-    Role.SECURITY_ADMIN: frozenset(Right) - {Right.APPROVALS_VOTE, Right.MEMBERS_WRITE},
+    Role.SECURITY_ADMIN: frozenset(Right) - {Right.APPROVALS_VOTE, Right.MEMBERS_WRITE, Right.PROVIDERS_WRITE},
     Role.APPROVER: frozenset({Right.APPROVALS_READ, Right.APPROVALS_VOTE, Right.SESSIONS_READ, Right.REQUESTS_READ}),
     Role.AUDITOR: _READ,
     Role.DEVELOPER: frozenset(

@@ -13,6 +13,7 @@ from hoopweb.api import (
     api_keys,
     approvals,
     connections,
+    devices,
     docs,
     events,
     keys,
@@ -21,9 +22,11 @@ from hoopweb.api import (
     packs,
     policies,
     prompts,
+    providers,
     requests,
     service_accounts,
     sessions,
+    sign_ins,
     standing,
 )
 
@@ -80,6 +83,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/events/", events.Events, "events"),
     route("v1/events/<int:sequence>/", events.OneEvent, "event"),
     route("v1/events/<int:sequence>/proof/", events.Proof, "proof"),
+    route("v1/identity-providers/", providers.Providers, "identity-providers"),
+    route("v1/identity-providers/<uuid:provider_id>/enable/", providers.EnableProvider, "provider-enable"),
+    route("v1/identity-providers/<uuid:provider_id>/disable/", providers.DisableProvider, "provider-disable"),
+    route("v1/sign-ins/", sign_ins.SignIns, "sign-ins"),
+    route("v1/sign-ins/<uuid:sign_in_id>/", sign_ins.OneSignIn, "sign-in"),
+    route("v1/devices/", devices.Devices, "devices"),
+    route("v1/devices/<uuid:device_id>/", devices.OneDevice, "device"),
     route("schema/", docs.Schema, "schema"),
     route("docs/", docs.Docs, "docs"),
 ]

@@ -41,13 +41,23 @@ WRITES = [
     ("delete", f"api-keys/{ANY_ID}/"),
     ("post", "keys/"),
     ("delete", f"keys/{ANY_ID}/"),
+    ("post", "identity-providers/"),
+    ("post", f"identity-providers/{ANY_ID}/enable/"),
+    ("post", f"identity-providers/{ANY_ID}/disable/"),
+    ("delete", f"sign-ins/{ANY_ID}/"),
+    ("delete", f"devices/{ANY_ID}/"),
 ]
+# Paths that are written only.
+UNREAD = (
+    "votes/",
+    "test/",
+    "suspend/",
+    "resume/",
+    "able/",
+    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices")),
+)
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
-READS = [
-    path
-    for path in READS
-    if not path.endswith(("votes/", "test/", "suspend/", "resume/")) and path != f"keys/{ANY_ID}/"
-]
+READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
 ALL = [("get", path) for path in READS] + WRITES
 
 
@@ -121,6 +131,9 @@ LISTS = [
     "keys/",
     "service-accounts/",
     "members/",
+    "identity-providers/",
+    "sign-ins/",
+    "devices/",
     "events/",
 ]
 

@@ -1,0 +1,167 @@
+"""`/oauth/`: where machines get tokens, in OAuth's own forms: RFC 8414 (metadata) and RFC 8628 (device flow).
+
+Form-encoded in, JSON out, errors as RFC 6749 section 5.2 spells them: standard clients expect no other dialect.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from gateway.identity import devices
+from gateway.identity.keys import read_api_key
+from gateway.problems import Problem
+from gateway.tenants.models import Tenant
+from gateway.tenants.scope import in_tenant, tenant_named
+
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+CLIENT_ID = "hoopweb-client"
+_LONGEST_FIELD = 8192
+View = Callable[[HttpRequest, dict[str, str], datetime], dict[str, Any]]
+
+
+class OAuthError(Exception):
+    """One of OAuth's own error codes, with a sentence for the person who reads the log."""
+
+    def __init__(self, error: str, description: str = "", *, status: int = 400) -> None:
+        super().__init__(error)
+        self.error, self.description, self.status = error, description, status
+
+
+def endpoint(view: View) -> Callable[[HttpRequest], HttpResponse]:
+    """POST of a form, each field once; nothing of the answer is kept by a cache."""
+
+    @csrf_exempt
+    @require_POST
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        try:
+            answer = JsonResponse(view(request, _fields(request), timezone.now()))
+        except OAuthError as error:
+            answer = _refusal(error)
+        except Problem as problem:
+            answer = _refusal(OAuthError("invalid_request", problem.message, status=problem.status))
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    return checked
+
+
+def _refusal(error: OAuthError) -> JsonResponse:
+    told = {"error": error.error, **({"error_description": error.description} if error.description else {})}
+    return JsonResponse(told, status=error.status)
+
+
+def _fields(request: HttpRequest) -> dict[str, str]:
+    if request.content_type != "application/x-www-form-urlencoded" or request.GET:
+        raise OAuthError("invalid_request", "Send the parameters as application/x-www-form-urlencoded in the body")
+    for name, values in request.POST.lists():
+        if len(values) > 1 or len(str(values[0])) > _LONGEST_FIELD or "\x00" in str(values[0]):
+            raise OAuthError("invalid_request", f"`{name[:40]}` is given twice, too long or not text")
+    return {name: str(value) for name, value in request.POST.items()}
+
+
+def _required(fields: dict[str, str], name: str) -> str:
+    if not fields.get(name):
+        raise OAuthError("invalid_request", f"`{name}` is missing")
+    return fields[name]
+
+
+@endpoint
+def device_authorization(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[str, Any]:
+    """Begin a device login for an organisation: `client_id`, `organisation`, `device_name`, `public_key`."""
+    _must_be_our_client(fields)
+    tenant = tenant_named(_required(fields, "organisation")[:40])
+    if tenant is None or tenant.is_suspended:
+        raise OAuthError("invalid_request", "There is no such organisation here")
+    with in_tenant(tenant):
+        started = devices.start(
+            tenant=tenant,
+            device_name=_required(fields, "device_name"),
+            public_key=_key(_required(fields, "public_key")),
+            source=request.META.get("REMOTE_ADDR", ""),
+            now=now,
+            random=os.urandom,
+        )
+    return _started(started)
+
+
+def _must_be_our_client(fields: dict[str, str]) -> None:
+    if _required(fields, "client_id") != CLIENT_ID:
+        raise OAuthError("invalid_client", f"`client_id` is {CLIENT_ID}", status=401)
+
+
+def _key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise OAuthError("invalid_request", "`public_key` is 32 bytes of Ed25519 in base64") from None
+
+
+def _started(started: devices.Started) -> dict[str, Any]:
+    page = f"{settings.PUBLIC_URL}/device/"
+    shown = f"{started.user_code[:4]}-{started.user_code[4:]}"
+    return {
+        "device_code": started.device_code,
+        "user_code": shown,
+        "verification_uri": page,
+        "verification_uri_complete": f"{page}?user_code={shown}",
+        "expires_in": int(devices.LIFETIME.total_seconds()),
+        "interval": devices.POLL_SECONDS,
+    }
+
+
+@endpoint
+def token(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[str, Any]:
+    """The one place tokens come from; what for is told by `grant_type`."""
+    if _required(fields, "grant_type") != DEVICE_GRANT:
+        raise OAuthError("unsupported_grant_type")
+    _must_be_our_client(fields)
+    return _device_token(_required(fields, "device_code"), now)
+
+
+def _device_token(code: str, now: datetime) -> dict[str, Any]:
+    named = read_api_key(code)
+    if named is None:
+        raise OAuthError(devices.Poll.EXPIRED.value)
+    with in_tenant(named.tenant_id):
+        tenant = Tenant.objects.filter(pk=named.tenant_id, is_suspended=False).first()
+        if tenant is None:
+            raise OAuthError(devices.Poll.EXPIRED.value)
+        told = devices.collect(tenant=tenant, device_code=code, now=now, random=os.urandom)
+    # Outside: how early a machine asked must be remembered, although it is told an error.
+    if isinstance(told, devices.Poll):
+        raise OAuthError(told.value)
+    return {
+        "access_token": told.plaintext_key,
+        "token_type": "Bearer",
+        "expires_in": int((told.api_key.expires_at - now).total_seconds()),
+        "scope": " ".join(told.api_key.scopes),
+        "device_id": str(told.device.pk),
+    }
+
+
+@require_safe
+def metadata(request: HttpRequest) -> HttpResponse:
+    """RFC 8414: what stands where."""
+    base = settings.PUBLIC_URL
+    return JsonResponse(
+        {
+            "issuer": base,
+            "token_endpoint": f"{base}/oauth/token",
+            "device_authorization_endpoint": f"{base}/oauth/device_authorization",
+            "grant_types_supported": [DEVICE_GRANT],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "response_types_supported": [],
+        }
+    )
