@@ -51,9 +51,9 @@ bench: ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-i
 	@./bootstrap.sh dev
 	@$(PYTHON) -m bench $(ARGS)
 
-quality: ## measure what masking finds and misses (CORPUS=file of your own)
+quality: ## measure what masking finds and misses (CORPUS=folder of your own)
 	@./bootstrap.sh dev
-	@$(PYTHON) -m gateway.masking.quality $(CORPUS)
+	@$(PYTHON) -m bench.quality $(CORPUS)
 
 figures: ## figures of the code: sizes, comments, tests
 	@./bootstrap.sh dev

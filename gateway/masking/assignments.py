@@ -12,7 +12,7 @@ from functools import partial
 import re2
 
 from gateway.masking.catalogue import ByteSpan, ScannerFailed
-from gateway.masking.plausible import Strength, is_plausible, name_strength
+from gateway.masking.plausible import Strength, is_identifier, is_plausible, name_strength
 from gateway.masking.triggers import Detector
 
 _WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
@@ -40,6 +40,7 @@ _PAIR = re.compile(
     rb"(?i)\b(?:name|key|id|parameterkey|optionname)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([\w.:/ -]{1,120})\\?[\"'],?\s{1,8}"
     rb"\\?[\"']?(?:value|parametervalue)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([^\"'<>\n]+?)\\?[\"']"
 )
+_SETTING = re.compile(r"(?i)(?:[a-z0-9]+_)+(?:token|key)")
 _LONGEST_JUDGED = 512
 # Values of honest text hardly overlap, so judging them costs no more than the text is long. What nests them
 # (`token=token=...`) would cost seconds a megabyte, and is refused.
@@ -73,9 +74,15 @@ def _assigned(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
             judged += stop - begin
             if judged > len(data) + _OVERLAP_ALLOWED:
                 raise ScannerFailed("the text nests too many settings to be judged")
-            if is_plausible(_text(data[begin:stop]), strength, is_quoted=match.lastindex != _BARE):
+            value = _text(data[begin:stop])
+            if is_plausible(value, strength, is_quoted=match.lastindex != _BARE) or _is_issued(name, value):
                 position = _run_end(data, begin, stop)
                 yield ByteSpan(begin, position, kind_of_name(name), "assigned-secret")
+
+
+def _is_issued(name: str, value: str) -> bool:
+    """`acme_token=<uuid>`: many services issue keys that look like any identifier; a setting's name gives them away."""
+    return _SETTING.fullmatch(name) is not None and name_strength(name) > Strength.NONE and is_identifier(value)
 
 
 def _name_at(data: bytes, start: int, end: int) -> str:

@@ -49,12 +49,17 @@ _ISSUED = (
     (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
     (re.compile(r"3[47]"), (15,)),
     (re.compile(r"6011|64[4-9]|65|62"), (16, 17, 18, 19)),
-    (re.compile(r"35(?:2[89]|[3-8])"), (16, 17, 18, 19)),
+    (re.compile(r"35"), (16, 17, 18, 19)),
     (re.compile(r"2131|1800"), (15,)),
     (re.compile(r"30[0-5]|3095|36|3[89]"), (14, 16, 17, 18, 19)),
-    (re.compile(r"50[0-9]{2}|5[6-9]|6[0-9]"), (12, 13, 14, 15, 16, 17, 18, 19)),
+    (re.compile(r"50|5[6-9]|6"), (16, 17, 18, 19)),
+    # Account and order numbers are as short, so only the ranges in use.
+    (re.compile(r"50(?:18|20|38)|5[678]|6304|6390|6759|676[1-3]|0604"), (12, 13, 14, 15)),
     (re.compile(r"220[0-4]"), (16, 17, 18, 19)),
 )
+# AWS account numbers have the length of the shortest cards.
+_ACCOUNT_ID_SIZE = 12
+_ACCOUNT_BEFORE = re.compile(rb"(?i)(?:account|owner|aws|arn:)[\w:. \"'=/-]{0,24}\Z")
 _NOT_DIGIT = re.compile(rb"\D")
 
 
@@ -68,6 +73,8 @@ def _is_card(data: bytes, start: int, end: int) -> bool:
         return False
     # One sign between the groups, or none: two numbers side by side are not a card.
     if len({sign for sign in data[start:end] if not 48 <= sign <= 57}) > 1:
+        return False
+    if len(digits) == _ACCOUNT_ID_SIZE and _ACCOUNT_BEFORE.search(data[max(0, start - 32) : start]):
         return False
     return any(first.match(digits) and len(digits) in sizes for first, sizes in _ISSUED)
 
@@ -302,8 +309,15 @@ _COUNTRIES = "|".join(sorted(_IBAN_SIZES))
 _IBAN_DETECTOR = Detector(
     trigger=rf"\b(?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Z0-9]){{8}}", behind=16, ahead=64, find=_iban_spans
 )
+_PHONE_FIELD = Detector(trigger=phones.LABELLED_TRIGGER, behind=40, ahead=48, find=phones.labelled_spans)
 _PHONE_DETECTOR = Detector(trigger=phones.TRIGGER, behind=40, ahead=24, find=phones.spans)
 
 # With each detector the type it finds, so that only those policy asks for are paid for.
-DETECTORS = (*((each.kind, each.detector) for each in _FORMATS), ("iban", _IBAN_DETECTOR), ("phone", _PHONE_DETECTOR))
+# With each detector the type it finds, so that only those policy asks for are paid for.
+DETECTORS = (
+    *((each.kind, each.detector) for each in _FORMATS),
+    ("iban", _IBAN_DETECTOR),
+    ("phone", _PHONE_DETECTOR),
+    ("phone", _PHONE_FIELD),
+)
 PRIVATE_KINDS = frozenset(kind for kind, _ in DETECTORS)

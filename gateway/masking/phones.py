@@ -25,10 +25,10 @@ _WORD_BEFORE = re.compile(
     rb"|contact|hotline|helpline|landline|handy|num[e\xc3]\S?ro|msisdn|caller\w*|callback|rufnummer|telefoon)\W"
 )
 _REACH = 40
-_WORD_AFTER = re.compile(rb"(?i)\W{1,3}(?:office|fax|home|cell|mobile|work|phone|tel)\b")
+_WORD_AFTER = re.compile(rb"(?i)[ ,(/\\-]{1,3}(?:office|fax|home|cell|mobile|work|phone|tel)\b")
 # An identifier's word nearer than a phone's: `order 4155550123`.
 _OTHER_WORD = re.compile(
-    rb"(?i)(?:\bids?|order|invoice|account|acct|ticket|case|ref(?:erence)?|sku|isbn|part|serial|tracking|version|build|epoch"
+    rb"(?i)(?:\bids?|order|invoice|account|acct|ticket|case|ref(?:erence)?|sku|isbn|part|serial|tracking|version|build|epoch(?:_?[mnu]s)?"
     rb"|timestamp|\bts|size|bytes|offset|port|zip|code|amount|price|total|ssn|pid|line|row|rev|commit|hash)[\s\"'#:=_-]{0,4}(?:no\.?|number|is|id)?[\s\"'#:=]{0,4}\Z"
 )
 _DATE = re.compile(
@@ -39,15 +39,37 @@ _NORTH_AMERICA = re.compile(r"(?:\+?1[-. ]{0,2})?\(?([2-9]\d\d)\)?[-. /]{0,2}([2
 _SSN = re.compile(r"\d{3}[- ]\d\d[- ]\d{4}")
 _CARD = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
 _LONELIEST = 9
+_LONELIEST_IN_PARTS = 8
+_BRACKET = ord("(")
+_DECIMAL = re.compile(r"-?\d{1,4}\.\d{4,}")
+_OBJECT_ID = re.compile(r"\d+(?:\.\d+){3,}")
+_LABELLED = re.compile(
+    rb"(?i)(?:phone|tel(?:ephone|efon)?|mobile|fax|cell|msisdn|whatsapp)(?:[ _-]?(?:number|num|no\.?|nr\.?))?[\"']?\s{0,2}[:=>]\s{0,2}[\"']?"
+    rb"(\+?\(?\d[\d ().x/-]{3,22}\d)(?![\w.-])"
+)
+
+
+def labelled_spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
+    """Whatever is written where a field's name says phone, short numbers too."""
+    for match in _LABELLED.finditer(data, start, end):
+        if _DATE.fullmatch(match[1].decode("ascii")) is None:
+            yield ByteSpan(*match.span(1), "phone", "phone-field")
+
+
+LABELLED_TRIGGER = r"(?:phone|telephone|telefon|\btel|mobile|fax|cell|msisdn|whatsapp)(?:[ _-]?(?:number|num|no\.?|nr\.?))?[\"']?\s{0,2}[:=>]"
 
 
 def spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
     """Phone numbers in a window of the text."""
     for match in _CANDIDATE.finditer(data, start, end):
         begin, stop = match.span(1)
-        before = data[max(0, begin - _REACH) : begin]
+        # A sentence's bracket, closed behind the number.
+        begin += data[begin] == _BRACKET and match[1].count(b"(") > match[1].count(b")")
+        before = data[max(0, begin - _REACH) : begin].rsplit(b"\n", 1)[-1]
         is_named = _WORD_BEFORE.search(before) is not None or _WORD_AFTER.match(data, stop, stop + 16) is not None
-        if is_phone(match[1].decode("latin-1"), is_named=is_named, is_other=_OTHER_WORD.search(before) is not None):
+        if is_phone(
+            data[begin:stop].decode("latin-1"), is_named=is_named, is_other=_OTHER_WORD.search(before) is not None
+        ):
             yield ByteSpan(begin, stop, "phone", "phone")
 
 
@@ -57,7 +79,7 @@ def is_phone(written: str, *, is_named: bool, is_other: bool) -> bool:
     digits = re.sub(r"\D", "", number)
     if not 7 <= len(digits) <= 15 or len(set(digits)) < 2 or number.count("(") != number.count(")"):
         return False
-    if any(shape.fullmatch(number) for shape in (_DATE, _DOTTED_QUAD, _SSN, _CARD)):
+    if any(shape.fullmatch(number) for shape in (_DATE, _DOTTED_QUAD, _SSN, _CARD, _DECIMAL)) or _is_object_id(number):
         return False
     if "+" in number[:2]:
         return _is_abroad("+" + digits) or (_is_abroad("+" + digits.replace("0", "", 1)) and "(0)" in number)
@@ -70,11 +92,20 @@ def is_phone(written: str, *, is_named: bool, is_other: bool) -> bool:
     return _is_national(number, digits, is_named=is_named)
 
 
+def _is_object_id(number: str) -> bool:
+    """`1.3.6.1.4.1`: phones are not written in single digits, but for America's leading one."""
+    return _OBJECT_ID.fullmatch(number) is not None and any(len(part) == 1 for part in number.split(".")[1:])
+
+
 def _is_national(number: str, digits: str, *, is_named: bool) -> bool:
     """Written as some country writes its own numbers; without a word only long ones in groups are believed."""
     if is_named:
         return number != digits or digits[0] == "0" or _is_valid_somewhere(digits)
-    if number == digits or len(digits) < _LONELIEST or "/" in number:
+    if number == digits:
+        # Few other numbers are written with a zero in front.
+        return digits[0] == "0" and len(digits) in (10, 11) and any(_is_valid(digits, each) for each in _POPULOUS)
+    is_in_parts = len(re.findall(r"\d+", number)) >= 3
+    if len(digits) < (_LONELIEST_IN_PARTS if is_in_parts else _LONELIEST) or "/" in number:
         return False
     if digits[0] == "0" and number[0] in "0(":
         return _is_valid_somewhere(digits)
@@ -124,7 +155,8 @@ def _habits() -> dict[str, tuple[str, ...]]:
     """Regions by the shape in which they write their numbers."""
     shapes: dict[str, set[str]] = {}
     for region, written in _examples():
-        shapes.setdefault(_shape(written), set()).add(region)
+        for habit in (written, written.replace("(", "").replace(")", "")):
+            shapes.setdefault(_shape(habit), set()).add(region)
     return {shape: tuple(sorted(regions)) for shape, regions in shapes.items()}
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from enum import IntEnum
 from functools import lru_cache
+from itertools import pairwise
 
 
 class Strength(IntEnum):
@@ -68,9 +69,14 @@ def name_strength(name: str) -> Strength:
     return Strength.WEAK if _WEAK.search(plain) and not _ABOUT.search(plain) else Strength.NONE
 
 
+def is_benign(plain: str) -> bool:
+    """Whether a name of small letters and digits is known to say nothing secret, though it sounds so."""
+    return _BENIGN.search(plain) is not None
+
+
 _PLACEHOLDER = re.compile(
     r"""(?ix)
-    \[redacted | \*{3,} | x{4,} | \.{3} | <[^>]*>$ | \$\{ | \$\( | \$[a-z_]\w*$ | \{\{ | %\(?\w+\)?[s%]?$ | @@?\w+@?$
+    \[redacted | \*{3,} | x{4,} | \.{3} | <[^>]*>$ | \$\{ | \$\( | \\?\$[a-z_]\w*(?:\[.*)?$ | \{\{ | %\(?\w+\)?[s%]?$ | @@?\w+@?$
     | \#\{ | \{\w*\}$ | (?:your|my|the|some|insert|enter|replace|change|put|add|set|use|see|need|please|any)[-_ ]?
       (?:your|me|this|it|with|here|the|own|in|a|an|secret|password|pass|passwd|token|key|api|db|access|auth)
     | (?:example|placeholder|dummy|sample|redacted|masked|hidden|removed|omitted|censored|changeit|todo|tbd|none|null|nil
@@ -86,6 +92,7 @@ _PLACEHOLDER = re.compile(
 # Runs of filler inside an otherwise well-formed token, and AWS's documented example keys.
 _FILLER = re.compile(r"[xX]{6,}|[#*.]{4,}|\.{3}|EXAMPLE(?:KEY)?$|^\[.*\]$|\[redacted", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{32}|[0-9A-F]{40}|[0-9A-F]{64})")
 _PATH = re.compile(r"(?:[A-Za-z]:\\|~?/|\.{1,2}/)[\w .@%+,/\\{}:*-]*")
 _CALL = re.compile(r"[A-Za-z_][\w.:>-]*\(.*|(?:[A-Za-z_]\w*(?:\.|->|::))+[A-Za-z_]\w*(?:\[.*\])?[;,)]*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s@]*")
@@ -103,12 +110,27 @@ def is_placeholder(value: str) -> bool:
     return (
         _PLACEHOLDER.match(head) is not None
         or _FILLER.search(head) is not None
-        or _CALL.fullmatch(head) is not None
+        or (_CALL.fullmatch(head) is not None and _looks_like_call(head))
         or (_PATH.fullmatch(head) is not None and _looks_like_path(head))
         or _URL.fullmatch(head) is not None
         or _DATE.fullmatch(head) is not None
         or _CONSTANT.fullmatch(head) is not None
     )
+
+
+def _looks_like_call(text: str) -> bool:
+    """Issued tokens may have dots too; names in code are words of bearable length."""
+    return not any(len(part) >= 24 and any(map(str.isdigit, part)) for part in re.split(r"\W+", text.split("(")[0]))
+
+
+def has_filler(value: str) -> bool:
+    """Whether dots, stars or rows of x stand where a secret was taken out."""
+    return _FILLER.search(value) is not None
+
+
+def is_identifier(value: str) -> bool:
+    """UUIDs and digests: secret only where something else says so."""
+    return _UUID.fullmatch(value) is not None or _DIGEST.fullmatch(value) is not None
 
 
 def _looks_like_path(text: str) -> bool:
@@ -134,7 +156,13 @@ def _is_random(text: str) -> bool:
     if len(text) < 16 or " " in text or _UUID.fullmatch(text):
         return False
     has_digit = any(each.isdigit() for each in text)
-    return has_digit and any(each.isalpha() for each in text) and entropy(text) >= 3.2
+    return any(each.isalpha() for each in text) and entropy(text) >= 3.2 and (has_digit or _is_mixed(text))
+
+
+def _is_mixed(text: str) -> bool:
+    """Letters alone are a name, unless their case changes as no name's does."""
+    changes = sum(one.isupper() and two.islower() for one, two in pairwise(text))
+    return text.isalpha() and len(text) >= 20 and changes >= len(text) // 5
 
 
 def entropy(text: str) -> float:

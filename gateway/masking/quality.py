@@ -1,13 +1,12 @@
-"""`python -m gateway.masking.quality [CORPUS_DIR]`: how much of a labelled corpus is masked, and how often wrongly.
+"""How much of a labelled corpus is masked, and how often wrongly.
 
-A corpus is a folder of `*.jsonl` lines `{"text", "spans": [[start, end, type], ...], "src"}`; without one, a small
-corpus is generated. Numbers are printed as they are; nothing here decides what is good enough.
+A corpus is a folder of `*.jsonl` lines `{"text", "spans": [[start, end, type], ...], "src"}`; a small one of secrets
+can be generated. `bench.quality` prints the tables; nothing here decides what is good enough.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from gateway.masking.__main__ import ALL_KINDS
-from gateway.masking.content import ContentScanner, Span, default_scanner
+from gateway.masking.content import ContentScanner, Span
 
 # A span counts as recalled when this share of its characters is masked: less leaves enough to use or to guess.
 FULL = 0.95
@@ -117,19 +116,3 @@ def generated_corpus(*, seed: int, records: int = 400) -> Iterator[Labelled]:
 def _drawn(random: Random, form: str) -> str:
     alphabet = "0123456789abcdef" if form.startswith("hex") else "ABCDEFGHIJKLMNOPabcdefghijklmnop0123456789"
     return "".join(random.choices(alphabet, k=int(form.lstrip("abcdefhsx"))))
-
-
-def main(arguments: list[str]) -> int:
-    """Print the table; returns the exit status."""
-    corpus = read_corpus(Path(arguments[0])) if arguments else generated_corpus(seed=1)
-    table = scores(corpus, default_scanner())
-    sys.stdout.write(f"{'source/type':40} {'gold':>6} {'full':>6} {'masked':>7} {'P':>6}  wrong by rule\n")
-    for name, score in sorted(table.items()):
-        wrong = ", ".join(f"{rule} {count}" for rule, count in score.by_rule_wrong.most_common(8))
-        tail = "" if "/" in name else f"{score.predicted:7} {score.precision:6.3f}  {wrong}"
-        sys.stdout.write(f"{name:40} {score.gold:6} {score.recall:6.3f} {tail}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import re2
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.plausible import Strength, entropy, is_placeholder, is_plausible, name_strength
+from gateway.masking.plausible import (
+    Strength,
+    entropy,
+    has_filler,
+    is_benign,
+    is_identifier,
+    is_placeholder,
+    is_plausible,
+    name_strength,
+)
 from gateway.masking.triggers import Detector
 
 # Google's RE2 throughout: linear time whatever the text, and bytes in, so offsets agree with the catalogue's.
@@ -79,16 +88,40 @@ def _is_aws_secret(match: re2._Match[bytes], data: bytes) -> bool:
     return bool(is_mixed) and entropy(_text(value)) >= 4.2 and re.search(rb"A[KS]IA[A-Z2-7]{16}", near) is not None
 
 
+def _is_no_filler(match: re2._Match[bytes], data: bytes) -> bool:
+    """A known prefix says enough, but for rows of one letter."""
+    value = _text(match.group(1))
+    return len(set(value[4:])) > 5 and not has_filler(value)
+
+
+def _is_random_tail(match: re2._Match[bytes], data: bytes) -> bool:
+    """`acme_live_` and then something no one would write as a name."""
+    tail = re.split(r"[_-]", _text(match.group(1)))
+    longest = max(tail, key=len)
+    return any(each.isdigit() for each in longest) and entropy(longest) >= 3.0 and not has_filler(longest)
+
+
+def _is_real_url(match: re2._Match[bytes], data: bytes) -> bool:
+    """The password of the address is none that stands for one."""
+    password = _text(match.group(1)).rsplit("@", 1)[0].split("://", 1)[1].partition(":")[2]
+    return not is_placeholder(password)
+
+
 def _is_basic(match: re2._Match[bytes], data: bytes) -> bool:
     return len(match.group(1)) >= 8 and not is_placeholder(_text(match.group(1)))
 
 
 def _is_adjacent(match: re2._Match[bytes], data: bytes) -> bool:
-    """`TOKEN 4f0c...` without a sign between: only random values, and no bare digest after a bare `key`."""
-    strength = name_strength(_text(match.group(1)).strip())
-    value = _text(match.group(2)).strip("-.")
-    is_digest = re.fullmatch(r"[0-9a-f]{32,}", value) is not None and strength is Strength.WEAK
-    return not is_digest and is_plausible(value, min(strength, Strength.WEAK), is_quoted=True)
+    """`acme TOKEN 4f0c...` without a sign between: only random values, and no bare digest or UUID after a bare `key`."""
+    name, value = _text(match.group(1)), _text(match.group(2)).strip("-.")
+    joined = re.sub(r"[^a-z0-9]", "", name.lower())
+    strength = max(name_strength(joined), name_strength(joined + "key"))
+    if strength is Strength.NONE or is_benign(joined) or is_placeholder(value):
+        return False
+    is_bare_key = joined.endswith("key") and name_strength(joined) is not Strength.STRONG
+    if is_identifier(value):
+        return not is_bare_key and len(set(value)) > 6
+    return is_plausible(value, Strength.WEAK, is_quoted=True)
 
 
 def _is_prose_secret(match: re2._Match[bytes], data: bytes) -> bool:
@@ -257,12 +290,52 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "adjacent-secret",
         "secret",
-        r"(?:secret|token|key|password|access)(?:[\"'`\s]{1,3}|-)",
-        r"(?i)([a-z0-9_]{0,30}[ _-]?(?:secret|token|key|password|access))(?:\s{1,3}|[\"'`]\s{0,2}|-)(?:key|token|is)?\s{0,2}[\"'`]?"
-        r"([a-z0-9_+/=.~-]{16,})",
+        r"(?:secret|token|key|password|access|private)(?:[\"'`\s]{1,3}|-)",
+        r"(?i)\b([a-z0-9_.-]{0,40}[ _-]?(?:(?:secret|token|key|password|access|private|api)[ _-]?){0,2}(?:secret|token|key|password|access|private))"
+        r"(?:\s{1,3}|[\"'`]\s{0,2}|-)(?:(?:is|code|value)\s)?\s{0,2}[\"'`]?([a-z0-9_+/=.~-]{14,})",
         _is_adjacent,
-        behind=64,
+        behind=96,
         ahead=600,
+    ),
+    _rule(
+        "vendor-token",
+        "secret",
+        r"ya29\.|CFPAT-|CCIPAT_|sq0[cia]|pat-[ne]|r8_[a-z0-9]{20}|pk_\d|rdme_|xox[a-z][-.]|LTAI[a-z0-9]{12}|[bc]-c-[0-9a-f]{8}"
+        r"|BBFF-|s(?:lk|gp)_[0-9a-f]{20}|VF\.[DW]|oy2[a-z0-9]{30}|_mmk|tskey-|tfp_|(?:api|sdk|mob)-[0-9a-f]{8}-|sk[_-][a-z0-9]{20}",
+        r"(?:^|[^A-Za-z0-9])(ya29\.[A-Za-z0-9_-]{20,}|CFPAT-[A-Za-z0-9_-]{40,}|CCIPAT_[A-Za-z0-9]{16,}_[0-9a-z]{32,}"
+        r"|sq0(?:csp|idp|atp|cs|id|at)-[A-Za-z0-9_-]{20,}|pat-(?:na|eu)\d-[0-9a-f-]{36}|r8_[A-Za-z0-9]{37,40}"
+        r"|pk_\d{6,9}_[A-Z0-9]{32}|rdme_[a-z0-9]{60,}|xox[a-z][-.][A-Za-z0-9.-]{24,}|LTAI[A-Za-z0-9]{12,24}"
+        r"|(?:pub|sub|sec)-c-[0-9a-z]{8}-[0-9a-z-]{23,27}|BBFF-[A-Za-z0-9]{30}|s(?:lk|gp)_[0-9a-f]{40,64}"
+        r"|VF\.(?:DM|WS)\.[0-9a-f]{24}\.[A-Za-z0-9]{16}|oy2[a-z0-9]{43}|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"
+        r"|tskey-[a-z]{2,10}-[A-Za-z0-9-]{12,}|tfp_[A-Za-z0-9_-]{40,}|(?:api|sdk|mob)-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{22}"
+        r"|sk[_-][A-Za-z0-9]{32,})",
+        _is_no_filler,
+    ),
+    _rule(
+        "prefixed-token",
+        "secret",
+        r"[_-](?:live|test|prod|secret|sk|pat|tkn|token|key|api)[_-][a-z0-9]{20}",
+        r"(?i)(?:^|[^a-z0-9])([a-z]{2,12}(?:[_-][a-z]{2,4})?[_-](?:live|test|prod|secret|sk|pat|tkn|token|key|api)[_-][a-z0-9]{20,}(?:_[a-z0-9]{4,})?)",
+        _is_random_tail,
+    ),
+    _rule(
+        "webhook-url",
+        "secret",
+        r"/webhook\w{0,3}/|//hooks\.",
+        r"(?i)(https://[^\s\"'<>`/]{4,128}/(?:[^\s\"'<>`]{0,60}webhook[a-z0-9]{0,3}/|(?:services|workflows|triggers)/)[^\s\"'<>`]{20,})",
+        _is_not_placeholder,
+        behind=256,
+    ),
+    _rule(
+        "database-url",
+        "connection-string",
+        r"://[^\s/?#@\"'<>`]{0,128}:[^\s\"'<>@`]",
+        r"(?i)(?:^|[^a-z0-9])((?:postgres(?:ql)?|postgis|mysql|mariadb|mongodb|rediss?|amqps?|mssql|sqlserver|oracle|cockroachdb|clickhouse"
+        r"|cassandra|couchbase|neo4j|bolt|ldaps?|snowflake|redshift|db2|influxdb|trino|presto|vertica|firebird|nats|stomp|mqtts?)"
+        r"(?:\+[a-z0-9_]{1,24})?://[^\s:/?#@\"'<>`]{0,128}:[^\s\"'<>`]+@[a-z0-9\[_{$.%-][^\s\"'<>`,;)\]}]*)",
+        _is_real_url,
+        behind=200,
+        ahead=1024,
     ),
     _rule(
         "aws-access-key",
