@@ -89,8 +89,9 @@ class ContentScanner:
                 hidden.append(found)
             else:
                 yield found
-        if wanted.masks:
-            yield from _private_watch(frozenset(wanted.masks) & PRIVATE_KINDS).found(data)
+        # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
+        if private := frozenset(wanted.masks) & PRIVATE_KINDS:
+            yield from _private_watch(private).found(data)
         if hidden and layer < DEEPEST_LAYER:
             yield from self._below(hidden, wanted, layer + 1)
 
