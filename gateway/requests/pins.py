@@ -104,7 +104,9 @@ def _read(look: Look, examined: Examined, session: SessionAsk) -> Mapping[str, A
     connection = examined.key.connection
     policy = for_call([look.action], look.resources, account=connection.account_id, regions=connection.regions)
     ask = SessionAsk(target=session.target, person=session.person, access=AccessClass.READ)
-    client = _client(look.service, examined.question.region, one_call_session(ask, policy))
+    # Named by the call it serves: whoever holds CloudTrail against the ledger finds out why this read was made.
+    agent = f"hoopweb-pin/{examined.admission.id}"
+    client = _client(look.service, examined.question.region, one_call_session(ask, policy), agent)
     answer: Mapping[str, Any] = getattr(client, look.operation)(**look.parameters)
     return answer
 
@@ -114,9 +116,9 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-def _client(service: str, region: str, session: RoleSession) -> Any:
+def _client(service: str, region: str, session: RoleSession, agent: str) -> Any:
     style = {"s3": {"addressing_style": "path"}} if settings.UPSTREAM_AWS_URL else {}
-    config = Config(ignore_configured_endpoint_urls=True, user_agent_extra="hoopweb", **style, **_TIMEOUTS)
+    config = Config(ignore_configured_endpoint_urls=True, user_agent_extra=agent, **style, **_TIMEOUTS)
     # Asked for every service, S3 too: it refuses regions and services outside the partition.
     signing_region = upstream_of(service, region).signing_region
     with _making:

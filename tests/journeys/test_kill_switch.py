@@ -69,3 +69,50 @@ def test_a_suspended_agent_is_out_at_once(product: Product, globex: Tenant) -> N
     assert event["data"]
     # Another agent of the same tenant goes on.
     globex.aws("dynamodb").list_tables()
+
+
+def suspended_and_back(product: Product, tenant: Tenant, path: str, confirm: str = "") -> None:
+    """Throw one switch at a waiting call, see that the next is refused too, and let everybody back."""
+    instance, keys = new_instance(product), tenant.keys_for(f"switched-{path}")
+    call = terminate(tenant, instance, keys=keys)
+    approval = pending(product, tenant, instance)
+    body = {"reason": "a test threw it", **({"confirm": confirm} if confirm else {})}
+    try:
+
+        def suspend() -> None:
+            reply = tenant.rest("POST", f"{path}/suspend/", key=ADMIN, body=body)
+            assert reply.status == 200, reply
+
+        assert cut_within_reach(call, suspend) == "UnauthorizedOperation"
+        with pytest.raises(ClientError) as refused:
+            tenant.aws("dynamodb", keys=keys).list_tables()
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    finally:
+        assert tenant.rest("POST", f"{path}/resume/", key=ADMIN, body={}).status == 200
+    withdrawn(product, tenant, approval["id"], instance)
+
+
+def test_a_suspended_person_is_out_with_the_call_that_waits(product: Product, demo: Tenant) -> None:
+    developer = demo.rest("GET", "me/", key="HOOPWEB_DEVELOPER_API_KEY").body["user"]
+    suspended_and_back(product, demo, f"members/{developer}")
+    demo.aws("dynamodb").list_tables()
+    for kind in ("member.suspended", "member.resumed"):
+        assert demo.items(f"events/?kind={kind}&subject={developer}")
+
+
+def test_a_suspended_connection_stops_and_is_used_again_after_its_test(product: Product, demo: Tenant) -> None:
+    connection = demo.items("connections/", key=ADMIN)[-1]["id"]
+    suspended_and_back(product, demo, f"connections/{connection}")
+    with pytest.raises(ClientError):
+        demo.aws("dynamodb").list_tables()
+    assert demo.rest("POST", f"connections/{connection}/test/", key=ADMIN, body={}).body["state"] == "active"
+    demo.aws("dynamodb").list_tables()
+
+
+def test_a_suspended_tenant_stops_alone_and_whole(product: Product, demo: Tenant, globex: Tenant) -> None:
+    reply = demo.rest("POST", "tenant/suspend/", key=ADMIN, body={"reason": "by a slip"})
+    assert (reply.status, reply.body["code"]) == (409, "identity.would_lock_out")
+    slug = demo.rest("GET", "me/", key=ADMIN).body["tenant"]
+    suspended_and_back(product, demo, "tenant", confirm=slug)
+    demo.aws("dynamodb").list_tables()
+    globex.aws("dynamodb").list_tables()
