@@ -14,6 +14,13 @@ class ConnectionState(models.TextChoices):
     SUSPENDED = "suspended"
 
 
+class OpaquePayloads(models.TextChoices):
+    """What becomes of payloads nobody can read (images, archives, encrypted or unknown ones): the contract's words."""
+
+    WITHHOLD = "withhold"
+    PASS = "pass"  # noqa: S105  # a choice, not a password
+
+
 class Credential(TenantScoped):
     """Sealed access keys the role is assumed with; without one, the installation's own identity is used."""
 
@@ -35,6 +42,12 @@ class Connection(TenantScoped):
     credential = TenantForeignKey(Credential, null=True, related_name="connections")
     state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.DRAFT)
     observe_only = models.BooleanField(default=False)
+    opaque_payloads = models.CharField(
+        max_length=8,
+        choices=OpaquePayloads.choices,
+        default=OpaquePayloads.WITHHOLD,
+        db_default=OpaquePayloads.WITHHOLD,
+    )
     tested_at = models.DateTimeField(null=True)
     test_report = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -18,7 +18,7 @@ from audit.kinds import EventKind
 from audit.services import append
 from gateway.connections import selectors, trial
 from gateway.connections.endpoints import known_regions
-from gateway.connections.models import Connection, ConnectionState, Credential
+from gateway.connections.models import Connection, ConnectionState, Credential, OpaquePayloads
 from gateway.connections.problems import ConnectionMalformed, ConnectionNameTaken
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
@@ -149,6 +149,19 @@ def set_observe_only(
     return _changed(changed, ConnectionState(changed.state), by_label, now, what=what)
 
 
+@transaction.atomic
+def choose_opaque_payloads(
+    *, tenant: Tenant, connection_id: UUID, choice: OpaquePayloads, by_label: str, now: datetime
+) -> Connection:
+    """Say what becomes of payloads that cannot be read; said again, it is no second event."""
+    changed = _locked(tenant, connection_id)
+    if changed.opaque_payloads == choice:
+        return changed
+    changed.opaque_payloads = choice
+    what = f"payloads that cannot be read: {choice.value}"
+    return _changed(changed, ConnectionState(changed.state), by_label, now, what=what)
+
+
 def _locked(tenant: Tenant, connection_id: UUID) -> Connection:
     # One look for the problem, one for the lock: FOR UPDATE cannot follow the optional credential.
     selectors.connection(tenant, connection_id)
@@ -161,7 +174,7 @@ def _changed(
     connection: Connection, state: ConnectionState, by_label: str, now: datetime, *, what: str, reason: str = ""
 ) -> Connection:
     connection.state = state
-    connection.save(update_fields=("state", "observe_only", "credential"))
+    connection.save(update_fields=("state", "observe_only", "opaque_payloads", "credential"))
     _record(
         EventKind.CONNECTION_CHANGED, connection, by_label, now, what=what, **({"reason": reason} if reason else {})
     )

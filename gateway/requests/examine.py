@@ -168,7 +168,7 @@ def plan_of(examined: Examined) -> MaskPlan:
     """How the answer is masked: the paths of every reading, less what the decision clears."""
     decision = examined.decision
     plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
-    return msgspec.structs.replace(plan, masks=decision.masks)
+    return msgspec.structs.replace(plan, masks=decision.masks, opaque=examined.key.connection.opaque)
 
 
 def call_bytes(examined: Examined, pins: Sequence[Mapping[str, str]]) -> bytes:

@@ -21,6 +21,7 @@ from gateway.requests.problems import BootFenced, KeyExpired, PrincipalSuspended
 from gateway.sealing.envelope import SealBroken
 from gateway.sealing.services import unseal
 from gateway.terms import Principal, PrincipalKind, SessionCounters
+from gateway.wire.contract import OpaqueChoice
 
 SECRET_COLUMN = "identity_gatewaykey.sealed_secret"  # noqa: S105  # the name of a column
 CREDENTIAL_COLUMN = "connections_credential.sealed_secret"
@@ -68,6 +69,7 @@ _COLUMNS = (
     "last_source",
     "last_generation",
     "revision_id",
+    "opaque_payloads",
     "role_chain",
     "ancestors",
 )
@@ -87,6 +89,7 @@ class ConnectionFacts:
     account_id: str
     regions: tuple[str, ...]
     observe_only: bool
+    opaque: OpaqueChoice
     target: RoleTarget
 
 
@@ -260,6 +263,7 @@ def _connection(tenant_id: UUID, row: dict[str, Any]) -> ConnectionFacts:
         account_id=row["account_id"],
         regions=target.regions,
         observe_only=row["observe_only"],
+        opaque=OpaqueChoice(row["opaque_payloads"]),
         target=target,
     )
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.connections import selectors, services
-from gateway.connections.models import Connection
+from gateway.connections.models import Connection, OpaquePayloads
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
 from hoopweb.api.idempotency import idempotent
@@ -32,6 +32,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "regions",
             "state",
             "observe_only",
+            "opaque_payloads",
             "tested_at",
             "test_report",
             "created_at",
@@ -44,6 +45,13 @@ class ConnectionBody(StrictSerializer):
     role_arn = serializers.CharField(max_length=200)
     regions = serializers.ListField(child=serializers.CharField(max_length=40), min_length=1, max_length=40)
     observe_only = serializers.BooleanField(required=False, default=False)
+
+
+class PayloadsBody(StrictSerializer):
+    opaque_payloads = serializers.ChoiceField(
+        choices=OpaquePayloads.choices,
+        help_text="What becomes of payloads that cannot be read: images, archives, encrypted or unknown ones.",
+    )
 
 
 class TrustPolicySerializer(serializers.Serializer[Any]):
@@ -84,6 +92,27 @@ class OneConnection(ApiView):
     @describe("Read one connection", ConnectionSerializer, operation_id="connections_read")
     def get(self, request: Request, connection_id: UUID) -> Response:
         return Response(ConnectionSerializer(selectors.connection(self.caller.tenant, connection_id)).data)
+
+
+class Payloads(ApiView):
+    rights: ClassVar = {"POST": Right.CONNECTIONS_WRITE}
+
+    @describe(
+        "Choose what becomes of unreadable payloads",
+        ConnectionSerializer,
+        body=PayloadsBody,
+        operation_id="connections_payloads",
+    )
+    @idempotent
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        changed = services.choose_opaque_payloads(
+            tenant=self.caller.tenant,
+            connection_id=connection_id,
+            choice=OpaquePayloads(self.body(PayloadsBody)["opaque_payloads"]),
+            by_label=self.caller.label,
+            now=self.now,
+        )
+        return Response(ConnectionSerializer(changed).data)
 
 
 class Test(ApiView):

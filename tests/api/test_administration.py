@@ -45,6 +45,20 @@ def test_an_agent_is_made_read_and_suspended(acme: Tenant) -> None:
     assert Event.objects.for_tenant(acme).filter(kind=EventKind.AGENT_SUSPENDED).count() == 1
 
 
+def test_what_becomes_of_unreadable_payloads_is_chosen_per_connection(acme: Tenant, globex: Tenant) -> None:
+    api = api_of(acme, None, Right.CONNECTIONS_READ, Right.CONNECTIONS_WRITE)
+    made = api.post("connections/", ACCOUNT).json()
+    assert made["opaque_payloads"] == "withhold"
+    path = f"connections/{made['id']}/payloads/"
+    assert api.post(path, {"opaque_payloads": "pass"}).json()["opaque_payloads"] == "pass"
+    assert Event.objects.for_tenant(acme).filter(kind=EventKind.CONNECTION_CHANGED).count() == 1
+    assert api.post(path, {"opaque_payloads": "sometimes"}).status_code == 400
+    reader = api_of(acme, None, Right.CONNECTIONS_READ)
+    assert is_problem(reader.post(path, {"opaque_payloads": "pass"}), 403, "identity.right_missing")
+    stranger = api_of(globex, None, *Right)
+    assert is_problem(stranger.post(path, {"opaque_payloads": "pass"}), 404, "connections.unknown")
+
+
 def test_another_tenants_agent_cannot_be_suspended(globex: Tenant, billing_agent: Agent) -> None:
     api = api_of(globex, None, *Right)
     assert is_problem(api.post(f"agents/{billing_agent.pk}/suspend/", {}), 404, "identity.agent_unknown")

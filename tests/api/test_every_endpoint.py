@@ -24,6 +24,7 @@ WRITES = [
     ("post", f"policies/{ANY_ID}/revisions/"),
     ("post", "connections/"),
     ("post", f"connections/{ANY_ID}/test/"),
+    ("post", f"connections/{ANY_ID}/payloads/"),
     ("post", "agents/"),
     *(
         ("post", f"{what}/{verb}/")
@@ -51,6 +52,7 @@ WRITES = [
 UNREAD = (
     "votes/",
     "test/",
+    "payloads/",
     "suspend/",
     "resume/",
     "able/",

@@ -10,7 +10,7 @@ import pytest
 
 from audit.models import Event
 from gateway.connections import selectors, services
-from gateway.connections.models import Connection, ConnectionState, Credential
+from gateway.connections.models import Connection, ConnectionState, Credential, OpaquePayloads
 from gateway.connections.problems import (
     ConnectionMalformed,
     ConnectionNameTaken,
@@ -177,3 +177,16 @@ def test_observing_is_switched_with_an_event_and_keeps_the_state(acme: Tenant) -
         found = selectors.connection(acme, made.pk)
     assert (found.observe_only, found.state) == (True, ConnectionState.DRAFT)
     assert [event["data"]["what"] for event in events(acme, "connection.changed")] == ["observes only"]
+
+
+def test_what_becomes_of_unreadable_payloads_is_withholding_until_it_is_chosen_otherwise(acme: Tenant) -> None:
+    made = create(acme)
+    asked: dict[str, Any] = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
+    assert made.opaque_payloads == OpaquePayloads.WITHHOLD
+    with in_tenant(acme):
+        for _ in range(2):
+            services.choose_opaque_payloads(**asked, choice=OpaquePayloads.PASS)
+        found = selectors.connection(acme, made.pk)
+    assert (found.opaque_payloads, found.state) == (OpaquePayloads.PASS, ConnectionState.DRAFT)
+    facts = [event["data"]["what"] for event in events(acme, "connection.changed")]
+    assert facts == ["payloads that cannot be read: pass"]
