@@ -31,9 +31,10 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 def signature_of(key: bytes, canonical: str, date: datetime, region: str, service: str) -> str:
     """The hex signature of a canonical request."""
-    scope = f"{date:%Y%m%d}/{region}/{service}/aws4_request"
+    stamp = date.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = "\n".join((ALGORITHM, f"{date:%Y%m%dT%H%M%SZ}", scope, digest))
+    to_sign = "\n".join((ALGORITHM, stamp, scope, digest))
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 

@@ -103,7 +103,8 @@ class WireRequest:
         """All values by lower-case header name."""
         found: dict[str, tuple[str, ...]] = {}
         for name, value in self.headers:
-            found[name.lower()] = (*found.get(name.lower(), ()), value)
+            lowered = name.lower()
+            found[lowered] = (*found[lowered], value) if lowered in found else (value,)
         return MappingProxyType(found)
 
     def header(self, name: str) -> str | None:

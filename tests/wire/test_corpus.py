@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,11 +14,13 @@ import pytest
 from gateway.terms import AccessClass, strictest
 from gateway.wire import tables
 from gateway.wire.aws.actions import actions_of
+from gateway.wire.aws.candidates import candidates
 from gateway.wire.aws.parsing import parse
 from gateway.wire.problems import MissingAuthentication, SignatureProblem, WireProblem
 from gateway.wire.sigv4 import claim_of, verify
 from tests.wire import corpus
 from tests.wire.corpus import Sample, comparable
+from tests.wire.making import ACCOUNT, HOME, call
 
 COMMON = [
     "acm",
@@ -265,3 +268,24 @@ def test_unsigned_operations_are_told_from_malformed_ones() -> None:
     unsigned = [sample for sample in corpus.samples("sts") if outcome(sample) == "unsigned"]
     assert {sample.operation for sample in unsigned} == {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
     assert issubclass(MissingAuthentication, SignatureProblem)
+
+
+def test_examining_a_small_call_costs_well_under_a_third_of_a_millisecond() -> None:
+    """Claim, signature, operation, actions, resources and parameters of a DynamoDB GetItem, in CPU time."""
+    made = call("dynamodb", "GetItem", TableName="orders", Key={"id": {"S": "1"}, "sort": {"S": "a"}})
+    digest = hashlib.sha256(made.body).hexdigest()
+
+    def examine() -> None:
+        request = corpus.changed(made)
+        claim = claim_of(request)
+        verify(request, claim, corpus.SECRET, now=datetime.now(UTC), body_sha256=digest)
+        assert candidates(request, claim, account=ACCOUNT, region=HOME)
+
+    def seconds() -> float:
+        began = time.process_time()
+        for _ in range(100):
+            examine()
+        return (time.process_time() - began) / 100
+
+    examine()
+    assert min(seconds() for _ in range(5)) < 0.0003

@@ -77,41 +77,36 @@ def _wildcard(reading: Reading, home: _Home) -> str:
 
 
 def _all_arns(reading: Reading, home: _Home) -> Iterator[str]:
-    yield from _named_arns(reading.parameters)
-    yield from _named_arns(reading.unknown)
+    strings = list(_strings(reading.parameters))
+    for _, text in (*strings, *_strings(reading.unknown)):
+        if text.startswith("arn:") and _ARN.fullmatch(text):
+            yield text
     special = _SPECIAL.get(reading.operation.service)
     if special is not None:
         yield from special(reading, home)
     built = BUILT.get(reading.operation.service, {})
-    for name, value in _strings(reading.parameters):
+    for name, value in strings:
         template = built.get(name)
         if template and value and not _ARN.fullmatch(value):
             yield _fill(template, value, home)
-        identity = _EC2_ID.match(value)
+        identity = _EC2_ID.match(value) if "-" in value else None
         if identity and identity["kind"] in EC2_IDS:
             yield _ec2_arn(identity["kind"], value, home)
 
 
-def _named_arns(value: Any) -> Iterator[str]:
-    for _, text in _strings(value):
-        if text.startswith("arn:") and _ARN.fullmatch(text):
-            yield text
-
-
 def _strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Every string with the member name it stands under; a list's elements stand under the list's, keys too."""
-    match value:
-        case str():
+    # Flat, and by type rather than by pattern: this walks every parameter of every call.
+    waiting: list[tuple[str, Any]] = [(name, value)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, str):
             yield name, value
-        case Mapping():
-            for key, item in value.items():
-                yield "", key
-                yield from _strings(item, key)
-        case list():
-            for item in value:
-                yield from _strings(item, name)
-        case _:
-            return
+        elif isinstance(value, Mapping):
+            for key, item in reversed(list(value.items())):
+                waiting += ((key, item), ("", key))
+        elif isinstance(value, list):
+            waiting.extend((name, item) for item in reversed(value))
 
 
 def _fill(template: str, value: str, home: _Home) -> str:

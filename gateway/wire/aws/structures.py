@@ -27,7 +27,7 @@ def load_json(body: bytes) -> Any:
     try:
         # Decoded here, since json.loads would guess UTF-16 where AWS reads UTF-8.
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant) if text.strip() else {}
+        value = _DECODER.decode(text) if text.strip() else {}
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -48,6 +48,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+# Made once: json.loads would make one for each body.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 class StructureReader:
