@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -125,6 +126,21 @@ def enrol(*, enrolment: Enrolment, now: datetime) -> Edge:
         for tenant_id in token.tenants:
             let_serve(edge=edge, tenant_id=tenant_id, now=now)
     return edge
+
+
+def invite(*, token: str, tenants: Iterable[UUID], until: datetime) -> None:
+    """Keep the digest of a one-time token. Only the owner role may: the serving role cannot invite edges."""
+    digest = hashlib.sha256(token.encode()).digest()
+    EnrolmentToken.objects.create(digest=digest, tenants=list(tenants), expires_at=until)
+
+
+def revoke_edge(*, name: str, now: datetime) -> int:
+    """Revoke every live edge of a name, and fence its lives; returns how many edges. They are out within two seconds."""
+    with transaction.atomic():
+        edges = list(Edge.objects.filter(name=name, revoked_at=None).select_for_update().values_list("id", flat=True))
+        Edge.objects.filter(pk__in=edges).update(revoked_at=now)
+        EdgeBoot.objects.filter(edge_id__in=edges, fenced_at=None).update(fenced_at=now)
+    return len(edges)
 
 
 def let_serve(*, edge: Edge, tenant_id: UUID, now: datetime) -> None:

@@ -6,6 +6,7 @@ import base64
 import hmac
 import os
 from functools import lru_cache
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -18,13 +19,21 @@ from gateway.tenants.scope import in_tenant
 _WRAP_COLUMN = "sealing_datakey.wrapped"
 
 
-@lru_cache(maxsize=1)
-def _installation_key() -> bytes:
-    """The key of HOOPWEB_KEY_FILE: 32 bytes in base64, readable by this account alone."""
-    key = base64.b64decode(settings.KEY_FILE.read_text().strip(), validate=True)
+def read_key_file(path: Path) -> bytes:
+    """The key of a file: 32 bytes in base64; raises SealBroken for anything else, OSError where it cannot be read."""
+    try:
+        key = base64.b64decode(path.read_text().strip(), validate=True)
+    except ValueError:
+        key = b""
     if len(key) != envelope.KEY_BYTES:
         raise envelope.SealBroken("The key file does not hold 32 bytes in base64")
     return key
+
+
+@lru_cache(maxsize=1)
+def _installation_key() -> bytes:
+    """The key of HOOPWEB_KEY_FILE, readable by this account alone."""
+    return read_key_file(settings.KEY_FILE)
 
 
 # Live keys by (tenant, version); None stands for the newest. Bounded by tenants x versions, 32 bytes each.
@@ -74,6 +83,25 @@ def _create(tenant_id: UUID) -> tuple[int, bytes]:
         _uncommitted.add(row.pk)
         transaction.on_commit(lambda: _uncommitted.discard(row.pk))
     return _open_row(row)
+
+
+def rewrap(*, tenant_id: UUID, new_key: bytes) -> int:
+    """Wrap a tenant's data keys under another installation key; returns how many. Call inside the tenant's transaction.
+
+    What they sealed stays as it is. Raises SealBroken where one does not open with the present key.
+    """
+    rows = list(DataKey.objects.for_tenant(tenant_id).select_for_update().order_by("version"))
+    for row in rows:
+        _, key = _open_row(row)
+        row.wrapped = envelope.close(
+            new_key,
+            key,
+            key_version=0,
+            nonce=os.urandom(envelope.NONCE_BYTES),
+            associated_data=envelope.associated(str(tenant_id), _WRAP_COLUMN),
+        )
+        row.save(update_fields=("wrapped",))
+    return len(rows)
 
 
 def _key(tenant_id: UUID, version: int | None = None) -> tuple[int, bytes]:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import os
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from audit.kinds import EventKind
 from audit.models import Event
 from audit.refusals import count
+from gateway.identity.models import User
 from gateway.identity.standing import Switch, switch_tenant
+from gateway.requests import edges
+from gateway.requests.models import EdgeBoot
+from gateway.requests.problems import EnrolmentRefused
+from gateway.sealing import services as sealing
+from gateway.sealing.envelope import SealBroken
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
-from gateway.wire.contract import Refusal
+from gateway.wire.contract import BootRequest, Enrolment, Refusal
+from tests.conftest import AsOwner
 from tests.people import admin_of
 
 
@@ -51,3 +62,87 @@ def test_an_unknown_tenant_and_an_odd_reason_are_told_so(acme: Tenant) -> None:
         told("resume_tenant", "nobody", "--reason", "x")
     with pytest.raises(CommandError):
         told("resume_tenant", "acme", "--reason", "x" * 501)
+
+
+PASSWORD = "correct horse battery staple"
+
+
+def test_a_tenant_is_made_with_its_first_owner_and_neither_without_the_other(
+    db: None, as_owner: AsOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with as_owner():
+        monkeypatch.setattr("sys.stdin", io.StringIO("too easy\n"))
+        with pytest.raises(CommandError):
+            told("create_tenant", "initech", "--title", "Initech", "--owner", "peter")
+        monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+        assert "peter owns it" in told("create_tenant", "initech", "--title", "Initech", "--owner", "peter")
+        with pytest.raises(CommandError, match="no tenant"):
+            told("edge_token", "--tenant", "initrode")
+    person = User.objects.get(username="peter")
+    assert person.check_password(PASSWORD)
+
+
+def test_an_edge_enrols_once_with_the_token_and_is_out_when_revoked(
+    acme: Tenant, globex: Tenant, as_owner: AsOwner
+) -> None:
+    with as_owner():
+        token = told("edge_token", "--tenant", "acme", "--tenant", "globex").strip()
+    asked = Enrolment(token=token, name="edge-7", public_key=b"k" * 32)
+    edge = edges.enrol(enrolment=asked, now=timezone.now())
+    with pytest.raises(EnrolmentRefused):
+        edges.enrol(enrolment=asked, now=timezone.now())
+    identity = edges.identity_of(edge.pk)
+    assert identity is not None
+    assert identity.tenants == {acme.pk, globex.pk}
+    edges.register_boot(edge=identity, boot=BootRequest(boot=uuid.uuid4(), version="1"), now=timezone.now())
+    assert told("revoke_edge", "edge-7") == "1 revoked.\n"
+    gone = edges.identity_of(edge.pk)
+    assert gone is not None
+    assert gone.is_revoked
+    assert not EdgeBoot.objects.filter(edge_id=edge.pk, fenced_at=None).exists()
+    with pytest.raises(CommandError, match="edge-7"):
+        told("revoke_edge", "edge-7")
+
+
+@pytest.fixture
+def another_key(tmp_path: Path) -> Path:
+    path = tmp_path / "new-key"
+    path.write_text(base64.b64encode(os.urandom(32)).decode() + "\n")
+    return path
+
+
+def test_data_keys_move_under_another_installation_key_and_open_what_they_sealed(
+    acme: Tenant, globex: Tenant, another_key: Path, settings: Settings, as_owner: AsOwner
+) -> None:
+    sealed = {}
+    for tenant in (acme, globex):
+        with in_tenant(tenant):
+            sealed[tenant.pk] = sealing.seal(tenant_id=tenant.pk, column="a.b", plaintext=tenant.slug.encode())
+    with as_owner():
+        assert told("rewrap_keys", str(another_key)).startswith("2 data keys")
+    fresh_process()
+    with in_tenant(acme), pytest.raises(SealBroken):
+        sealing.unseal(tenant_id=acme.pk, column="a.b", sealed=sealed[acme.pk])
+    settings.KEY_FILE = another_key
+    fresh_process()
+    for tenant in (acme, globex):
+        with in_tenant(tenant):
+            plain = sealing.unseal(tenant_id=tenant.pk, column="a.b", sealed=sealed[tenant.pk])
+            assert plain == tenant.slug.encode()
+    fresh_process()
+
+
+@pytest.mark.parametrize("text", ["", "short", base64.b64encode(b"x" * 31).decode(), "\u00e9" * 44])
+def test_a_file_that_holds_no_key_moves_nothing(acme: Tenant, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad"
+    path.write_text(text)
+    with pytest.raises(CommandError):
+        told("rewrap_keys", str(path))
+    with pytest.raises(CommandError):
+        told("rewrap_keys", str(tmp_path / "nowhere"))
+
+
+def fresh_process() -> None:
+    """Forget the keys this process holds, as a restart does."""
+    sealing._installation_key.cache_clear()
+    sealing._keys.clear()

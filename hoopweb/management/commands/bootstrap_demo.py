@@ -5,7 +5,6 @@ Runs as the owner role, once before serving and at every start: what is there st
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from django.utils import timezone
 
+from gateway.requests.edges import invite
 from gateway.requests.models import EnrolmentToken
 from gateway.tenants.isolation import APP_ROLE
 from hoopweb.demo import env_file
@@ -64,11 +64,7 @@ def _leave_edge_tokens(demo: DemoTenant, *, now: datetime) -> None:
         EnrolmentToken.objects.filter(used_at=None, tenants=[demo.tenant.pk]).delete()
         for name in _edge_names():
             token = secrets.token_urlsafe(32)
-            EnrolmentToken.objects.create(
-                digest=hashlib.sha256(token.encode()).digest(),
-                tenants=[demo.tenant.pk],
-                expires_at=now + TOKEN_LIFETIME,
-            )
+            invite(token=token, tenants=[demo.tenant.pk], until=now + TOKEN_LIFETIME)
             env_file.write_private(settings.STATE_DIR / "secrets" / f"{name}-enrol-token", token)
 
 

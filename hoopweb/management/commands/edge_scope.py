@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from gateway.requests.edges import let_serve
 from gateway.requests.models import Edge
-from gateway.tenants.models import Tenant
-from gateway.tenants.scope import all_tenant_ids, in_tenant
+from hoopweb.management.tenant_named import tenant_named
 
 
 class Command(BaseCommand):
@@ -21,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--edge", action="append", default=[], help="an edge's name; may be given again")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        tenant = _tenant(options["tenant"])
+        tenant = tenant_named(options["tenant"])
         edges = Edge.objects.filter(revoked_at=None)
         if options["edge"]:
             edges = edges.filter(name__in=options["edge"])
@@ -30,12 +29,3 @@ class Command(BaseCommand):
         for edge in edges:
             let_serve(edge=edge, tenant_id=tenant.pk, now=timezone.now())
             self.stdout.write(f"{edge.name} serves {tenant.slug}.")
-
-
-def _tenant(slug: str) -> Tenant:
-    for tenant_id in all_tenant_ids():
-        with in_tenant(tenant_id):
-            found = Tenant.objects.filter(pk=tenant_id, slug=slug).first()
-        if found is not None:
-            return found
-    raise CommandError(f"There is no tenant {slug!r}.")

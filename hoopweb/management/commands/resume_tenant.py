@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from gateway.identity.standing import resume_as_operator
 from gateway.problems import Problem
-from gateway.tenants.models import Tenant
-from gateway.tenants.scope import all_tenant_ids, in_tenant
+from gateway.tenants.scope import in_tenant
+from hoopweb.management.tenant_named import tenant_named
 
 
 class Command(BaseCommand):
@@ -21,15 +21,10 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="kept as evidence")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        for tenant_id in all_tenant_ids():
-            with in_tenant(tenant_id):
-                tenant = Tenant.objects.filter(pk=tenant_id, slug=options["tenant"]).first()
-                if tenant is None:
-                    continue
-                try:
-                    resume_as_operator(tenant=tenant, reason=options["reason"], now=timezone.now())
-                except Problem as problem:
-                    raise CommandError(problem.message) from None
-            self.stdout.write(f"{tenant.slug} is resumed.")
-            return
-        raise CommandError(f"There is no tenant {options['tenant']!r}.")
+        tenant = tenant_named(options["tenant"])
+        try:
+            with in_tenant(tenant):
+                resume_as_operator(tenant=tenant, reason=options["reason"], now=timezone.now())
+        except Problem as problem:
+            raise CommandError(problem.message) from None
+        self.stdout.write(f"{tenant.slug} is resumed.")
