@@ -55,8 +55,12 @@ def _private_keys(data: bytes) -> Iterator[ByteSpan]:
         if start.start() < position or not _KEY_PROOF.search(data[start.end() : start.end() + _PROOF_WITHIN]):
             continue
         following = bisect_left(ends, (start.end(), 0))
-        is_closed = following < len(ends) and ends[following][0] <= start.end() + _FARTHEST_END
-        position = ends[following][1] if is_closed else _body_end(data, start.end())
+        farthest = start.end() + _FARTHEST_END
+        if following == len(ends) or ends[following][0] > farthest:
+            # Further away it ends this key only where nothing but a key's inside lies between.
+            farthest = _body_end(data, start.end())
+        is_closed = following < len(ends) and ends[following][0] <= farthest
+        position = ends[following][1] if is_closed else farthest
         yield ByteSpan(start.start(), position, "private-key", "private-key-block")
 
 
