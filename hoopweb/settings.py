@@ -160,6 +160,14 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31536000 if _is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _is_https
+# TLS ends at the proxy before us, which says so in this header and lets no client say it (deploy/README.md).
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
+# Edges reach their own process inside the network and sign what they send; people are sent to https.
+SECURE_SSL_REDIRECT = _is_https and ROLE != "web-edge"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# Preloading binds a whole domain for years: that is its owner's to decide, not this product's.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 X_FRAME_OPTIONS = "DENY"
 # Strict everywhere: our own pages carry no inline script or style.
 CONTENT_SECURITY_POLICY = {

@@ -13,3 +13,10 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {"type": "http", "scheme": "bearer", "description": "An API key: `hwk_...`"}
+
+
+class SwitchScheme(CallerScheme):
+    """The same key; the generator wants one name for each class that reads it."""
+
+    target_class = "gateway.identity.authentication.SwitchAuthentication"
+    name = "apiKeyOfSuspended"
