@@ -161,7 +161,8 @@ def test_a_document_inside_many_texts_counts_as_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "statement of work", "{not json}", '{"State": "\\u0041"}', "[1, 2]", '{"a": 1, "A": 2}']
+    "text",
+    ["", "statement of work", '{"path": "C:\\x"', "{not json}", '{"State": "\\u0041"}', "[1, 2]", '{"a": 1, "A": 2}'],
 )
 def test_other_text_grants_nothing(text: str) -> None:
     assert reach_of_documents({"Description": text}, OWN) is Reach.OWN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -85,3 +87,23 @@ def test_a_revision_that_no_longer_compiles_is_not_ready(acme: Tenant) -> None:
         Policy.objects.for_tenant(acme).filter(pk=good.policy.pk).update(current=broken)
         with pytest.raises(PolicyNotReady, match="does not compile"):
             services.current(acme.pk)
+
+
+def test_a_revision_that_is_not_there_is_not_ready(acme: Tenant) -> None:
+    with in_tenant(acme), pytest.raises(PolicyNotReady):
+        services._Compiled(largest=1).get(acme.pk, UUID(int=7))
+
+
+def test_only_so_many_compiled_revisions_are_kept_and_the_least_asked_for_go_first(acme: Tenant) -> None:
+    kept = services._Compiled(largest=2)
+    first, second, third = (
+        publish(acme, text=f'@id("r{number}") permit (principal, action, resource);').pk for number in range(3)
+    )
+    with in_tenant(acme):
+        oldest = kept.get(acme.pk, first)
+        kept.get(acme.pk, second)
+        assert kept.get(acme.pk, first) is oldest
+        newest = kept.get(acme.pk, third)
+        assert kept.get(acme.pk, first) is oldest, "the second was asked for longest ago"
+        assert kept.get(acme.pk, third) is newest
+        assert list(kept._by_id) == [first, third]
