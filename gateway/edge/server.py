@@ -43,6 +43,8 @@ class ServerConfig:
     connections: set[ServerConnection]
     most_connections: int
     is_tls: bool
+    # Those without a call under way, whoever has waited longest first: they make room when there is none left.
+    waiting: dict[ServerConnection, None]
 
 
 class ServerConnection(asyncio.Protocol):
@@ -69,15 +71,16 @@ class ServerConnection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # uvloop's transports are not asyncio's classes
         peer = transport.get_extra_info("peername")
         self.source = str(peer[0]) if peer else "local"
+        is_room = len(self.config.connections) < self.config.most_connections or self._make_room()
         crowd = len(self.config.connections)
         self.config.connections.add(self)
-        if crowd >= 2 * self.config.most_connections:
-            # Those that are being told to slow down take room too; past this not even that is said.
-            self.abort()
-        elif crowd >= self.config.most_connections:
+        if is_room:
+            self._wait()
+        elif crowd < 2 * self.config.most_connections:
             self._refuse(problems.TooManyConnections())
         else:
-            self._arm(IDLE_SECONDS, None)
+            # Those that are being told to slow down take room too; past this not even that is said.
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.is_deaf:
@@ -103,7 +106,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
-        self.config.connections.discard(self)
+        self._leave()
         self._disarm()
         self._gate.break_with(problems.ClientGone())
         if self._exchange is not None:
@@ -155,6 +158,7 @@ class ServerConnection(asyncio.Protocol):
         )
         self._is_in_head = False
         self._disarm()
+        self.config.waiting.pop(self, None)
         self._body = ByteStream(pause=self._transport.pause_reading, resume=self._resume_reading)
         self._exchange = Exchange(head=head, body=self._body, link=self, received_at=time.time())
         self._task = asyncio.get_running_loop().create_task(self._run(self._exchange, after=self._task))
@@ -221,9 +225,29 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(self._late)
         elif self._should_close(exchange):
             self._close_gently()
-        elif not self._is_in_head:
+        elif self._is_in_head:
+            self.config.waiting[self] = None
+        else:
             self._exchange = None
-            self._arm(IDLE_SECONDS, None)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Nothing is under way: the next request may come, or somebody who has more need of the place."""
+        self.config.waiting[self] = None
+        self._arm(IDLE_SECONDS, None)
+
+    def _make_room(self) -> bool:
+        """Give up whoever has waited longest for its next request, so that idlers never lock out callers."""
+        longest = next(iter(self.config.waiting), None)
+        if longest is None:
+            return False
+        longest._leave()
+        longest.abort()
+        return True
+
+    def _leave(self) -> None:
+        self.config.connections.discard(self)
+        self.config.waiting.pop(self, None)
 
     def _should_close(self, exchange: Exchange) -> bool:
         return self.is_deaf or not exchange.body.is_finished or not self._keep_alive or exchange.left.is_set()

@@ -65,7 +65,7 @@ class EdgeSettings:
             upstream_ca=_path(environ, "HOOPWEB_EDGE_UPSTREAM_CA"),
             journal_max_bytes=int(_number(environ, "HOOPWEB_EDGE_JOURNAL_MAX_BYTES", 256 * 1024 * 1024)),
             journal_fsync=_number(environ, "HOOPWEB_EDGE_JOURNAL_FSYNC", 0) == 1,
-            max_connections=int(_number(environ, "HOOPWEB_EDGE_MAX_CONNECTIONS", 1024)),
+            max_connections=int(_number(environ, "HOOPWEB_EDGE_MAX_CONNECTIONS", 2048)),
             buffer_bytes=int(_number(environ, "HOOPWEB_EDGE_BUFFER_BYTES", 128 * 1024 * 1024)),
             control_seconds=_number(environ, "HOOPWEB_EDGE_CONTROL_SECONDS", 10.0),
             # Lambda may run a synchronous invocation for 15 minutes before its first byte.

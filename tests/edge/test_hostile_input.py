@@ -188,16 +188,6 @@ async def test_a_header_with_bytes_beyond_ascii_comes_through_unchanged(world: W
         assert dict(admission.headers)["X-Amz-Meta-Name"].encode("latin-1") == b"caf\xe9"
 
 
-async def test_connections_past_the_limit_are_told_to_slow_down(world: Worlds) -> None:
-    async with world(max_connections=2) as w:
-        crowd = [await w.client() for _ in range(2)]
-        for client in crowd:
-            await client.ask(write_request("POST", "/", CALLER, b"{}"))
-        late = await w.client()
-        assert (await late.answer()).status == 503
-        assert (await crowd[0].ask(write_request("POST", "/", CALLER, b"{}"))).status == 200
-
-
 async def test_counts_are_reported_once(world: Worlds) -> None:
     async with world() as w:
         for _ in range(3):
