@@ -42,8 +42,28 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def hops_of(stored: str | Sequence[object]) -> tuple[Hop, ...]:
     """Read a stored chain: JSON text, or what it decodes to."""
-    decode = msgspec.json.decode(stored, type=tuple[Hop, ...]) if isinstance(stored, str) else None
-    return decode if decode is not None else msgspec.convert(stored, tuple[Hop, ...])
+    if isinstance(stored, str):
+        return msgspec.json.decode(stored, type=tuple[Hop, ...])
+    return msgspec.convert(stored, tuple[Hop, ...])
+
+
+def steps_of(own_role: str, hops: Sequence[Hop]) -> tuple[Hop, ...]:
+    """What is really assumed, one after the other, from the connection's own role (an empty name: ours) on.
+
+    Asking again for the role one is in replaces the step: roles seldom trust themselves, and nothing is gained.
+    """
+    steps = [Hop(role_arn=own_role, session_name="")]
+    for hop in hops:
+        if hop.role_arn == steps[-1].role_arn:
+            steps[-1] = hop
+        else:
+            steps.append(hop)
+    return tuple(steps)
+
+
+def narrowing_of(hops: Sequence[Hop]) -> Narrowing:
+    """What the calls of a key are narrowed to: what was asked for when its own role was assumed."""
+    return hops[-1].narrowing if hops else Narrowing()
 
 
 def stored(hops: Sequence[Hop]) -> list[object]:

@@ -44,6 +44,27 @@ class AssumeRoleFailed(Problem):
     aws_code = "ServiceUnavailable"
 
 
+class RoleRefused(AssumeRoleFailed):
+    """AWS itself said no: asking again changes nothing."""
+
+    code = "connections.role_refused"
+    status = 403
+    title = "AWS does not let this connection assume the role"
+    remedy = (
+        "The role must trust the connection's role for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, "
+        "and that role must be allowed to assume it."
+    )
+    aws_code = "AccessDenied"
+
+
+class SessionPolicyMalformed(Problem):
+    code = "connections.session_policy_malformed"
+    status = 400
+    title = "The session policy is not a policy document"
+    remedy = "Send JSON with a Statement, each name once."
+    aws_code = "MalformedPolicyDocument"
+
+
 class SessionPolicyTooLarge(Problem):
     code = "connections.session_policy_too_large"
     status = 400

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from gateway.connections.chain import Narrowing
 from gateway.connections.iam_reference import names_no_resource, unnamed
-from gateway.connections.problems import SessionPolicyTooLarge
+from gateway.connections.problems import SessionPolicyMalformed, SessionPolicyTooLarge
 from gateway.terms import AccessClass
 
 # STS refuses more plain text than this, inline and managed ARNs together.
@@ -125,6 +126,67 @@ def for_call(actions: Sequence[str], arns: Sequence[str], *, account: str, regio
         statements.append(_allow(*bound, on=list(dict.fromkeys([*map(_literal, arns), *created])) or ["*"]))
     keys = _allow("kms:Decrypt", "kms:GenerateDataKey*", on=[f"arn:aws:kms:*:{account}:key/*"])
     return _policy([*statements, keys | {"Condition": _THROUGH_SERVICES}], account, regions)
+
+
+_CHAINING = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
+# What AWS asks for behind a call, beside the call's own action: keys of encrypted things, and S3 Express's session.
+_BEHIND = ("kms:Decrypt", "kms:GenerateDataKey*")
+
+
+def for_hop(role_arn: str, narrowing: Narrowing, *, account: str, regions: Sequence[str]) -> SessionPolicy:
+    """Return the ceiling of a session that does nothing but assume the next role of a chain."""
+    if not narrowing:
+        return _policy([_allow(*_CHAINING, on=[role_arn])], account, regions)
+    # Tag and source identity are ours to set, so they need nobody's leave but ours.
+    ours = _allow("sts:TagSession", "sts:SetSourceIdentity", on=[role_arn])
+    return _narrowed(narrowing, _CHAINING, account, regions, ours)
+
+
+def narrowed(narrowing: Narrowing, actions: Sequence[str], *, account: str, regions: Sequence[str]) -> SessionPolicy:
+    """Return what its maker left of a session, less everything that calls of these actions do not need.
+
+    STS joins an inline policy and managed ones to what either allows; only denials can narrow what was asked for.
+    Raises SessionPolicyTooLarge and SessionPolicyMalformed.
+    """
+    if not actions:
+        raise ValueError("a call has at least one action")
+    return _narrowed(narrowing, actions, account, regions)
+
+
+def _narrowed(
+    narrowing: Narrowing, actions: Sequence[str], account: str, regions: Sequence[str], *ours: dict[str, Any]
+) -> SessionPolicy:
+    wanted = sorted({*actions, *_BEHIND, *(["s3express:CreateSession"] if _is_of_s3(actions) else [])})
+    only = {"Effect": "Deny", "NotAction": wanted, "Resource": "*"}
+    statements = [*statements_of(narrowing.policy), *ours, only]
+    return _policy(statements, account, regions, managed=narrowing.policy_arns)
+
+
+def _is_of_s3(actions: Sequence[str]) -> bool:
+    return any(action.startswith(("s3:", "s3express:")) for action in actions)
+
+
+def statements_of(policy: str) -> list[dict[str, Any]]:
+    """The statements of a policy document somebody sent; none of an empty one. Raises SessionPolicyMalformed."""
+    if not policy:
+        return []
+    try:
+        document = json.loads(policy, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
+        raise SessionPolicyMalformed from None
+    found = document.get("Statement") if isinstance(document, dict) else None
+    statements = [found] if isinstance(found, dict) else found
+    if not isinstance(statements, list) or not all(isinstance(one, dict) for one in statements):
+        raise SessionPolicyMalformed
+    return statements
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # A name given twice is read differently by different readers; AWS refuses it too.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def _literal(arn: str) -> str:

@@ -9,12 +9,13 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from gateway.connections import sts
-from gateway.connections.problems import AssumeRoleFailed
-from gateway.connections.session_policies import SessionPolicy, for_class
+from gateway.connections.chain import narrowing_of, steps_of
+from gateway.connections.problems import AssumeRoleFailed, RoleRefused
+from gateway.connections.session_policies import SessionPolicy, for_class, for_hop, narrowed
 from gateway.connections.sts import RoleSession, RoleTarget, StsRefused
 from gateway.terms import AccessClass
 
@@ -39,6 +40,10 @@ class SessionAsk:
     target: RoleTarget
     person: str
     access: AccessClass
+    # Of a session its maker narrowed, what its calls do: each set is a pool of its own.
+    actions: tuple[str, ...] = ()
+    # A session that does nothing but assume this next role of a chain.
+    towards: str = ""
 
 
 @dataclass(slots=True)
@@ -73,7 +78,7 @@ class RoleSessions:
         usable = session if session and session.expires_at - now > LEAST_LEFT else None
         # Whoever can go on with the old session does not wait for the thread that fetches the next.
         if not slot.lock.acquire(timeout=0 if usable else LONGEST_WAIT_SECONDS):
-            return _usable(usable, "Timeout")
+            return _usable(usable, "Timeout", ask)
         try:
             return self._refreshed(slot, ask, usable, now)
         finally:
@@ -92,45 +97,77 @@ class RoleSessions:
         if slot.session and slot.session.expires_at - now > REFRESH_AHEAD:
             return slot.session
         if slot.refused_at and now - slot.refused_at < REMEMBERED_REFUSAL:
-            return _usable(usable, slot.refusal)
+            return _usable(usable, slot.refusal, ask)
         try:
             slot.session = self._assume(ask)
         except StsRefused as refusal:
             slot.refused_at, slot.refusal = now, refusal.code
             log.warning("AssumeRole for connection %s refused: %s", ask.target.connection_id, refusal.code)
-            return _usable(usable, refusal.code)
+            return _usable(usable, refusal.code, ask)
         slot.refused_at = None
         return slot.session
 
 
-def _usable(session: RoleSession | None, code: str) -> RoleSession:
-    if session is None:
-        raise AssumeRoleFailed(f"STS answered `{code}`")
-    return session
+def _usable(session: RoleSession | None, code: str, ask: SessionAsk) -> RoleSession:
+    if session is not None:
+        return session
+    # The connection's own role is ours to mend, so a client may try again; a role of its choice is not.
+    is_chained = len(steps_of(ask.target.role_arn, ask.target.hops)) > 1
+    raise (RoleRefused if is_chained and code == "AccessDenied" else AssumeRoleFailed)(f"STS answered `{code}`")
 
 
 def _session_name(ask: SessionAsk) -> str:
     return f"{ask.person[:40]}.{ask.access.value.replace(' ', '-')}"
 
 
+def _policy(ask: SessionAsk) -> SessionPolicy:
+    """The ceiling of a pool."""
+    target = ask.target
+    narrowing = narrowing_of(target.hops)
+    if ask.towards:
+        return for_hop(ask.towards, narrowing, account=target.account, regions=target.regions)
+    if narrowing:
+        return narrowed(narrowing, ask.actions, account=target.account, regions=target.regions)
+    return for_class(ask.access, account=target.account, regions=target.regions)
+
+
 def _assume(ask: SessionAsk) -> RoleSession:
-    policy = for_class(ask.access, account=ask.target.account, regions=ask.target.regions)
-    return sts.assume_role(ask.target, source=ask.person, session_name=_session_name(ask), policy=policy)
+    return _assumed(ask, _policy(ask))
+
+
+def _assumed(ask: SessionAsk, policy: SessionPolicy) -> RoleSession:
+    """The session at the end of the ask's chain, under this policy; raises StsRefused, and AssumeRoleFailed on the way."""
+    *before, last = steps_of(ask.target.role_arn, ask.target.hops)
+    if not before:
+        return sts.assume_role(
+            ask.target,
+            source=ask.person,
+            session_name=last.session_name or _session_name(ask),
+            policy=policy,
+            tags=last.tags,
+            transitive=last.transitive,
+        )
+    way = replace(ask.target, hops=tuple(step for step in before if step.session_name))
+    towards = SessionAsk(target=way, person=ask.person, access=AccessClass.CREDENTIAL, towards=last.role_arn)
+    # Not as of the caller's moment: asking STS for what stands before may have taken seconds.
+    by = _SESSIONS.get(towards, datetime.now(UTC))
+    return sts.assume_next(ask.target, last, by=by, source=ask.person, policy=policy)
 
 
 _SESSIONS = RoleSessions(_assume)
 
 
 def role_session(request: SessionAsk, now: datetime) -> RoleSession:
-    """Return a role session of the right pool, assumed if need be; raises AssumeRoleFailed."""
+    """Return a role session of the right pool, assumed if need be; raises AssumeRoleFailed, RoleRefused."""
     return _SESSIONS.get(request, now)
 
 
 def one_call_session(request: SessionAsk, policy: SessionPolicy) -> RoleSession:
-    """Assume a session for one approved call under its own policy; it is never pooled. Raises AssumeRoleFailed."""
+    """Assume a session for one approved call under its own policy; it is never pooled.
+
+    Raises AssumeRoleFailed, RoleRefused.
+    """
     try:
-        return sts.assume_role(
-            request.target, source=request.person, session_name=_session_name(request), policy=policy
-        )
+        return _assumed(request, policy)
     except StsRefused as refusal:
-        raise AssumeRoleFailed(f"STS answered `{refusal.code}`") from None
+        return _usable(None, refusal.code, request)

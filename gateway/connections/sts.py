@@ -76,6 +76,9 @@ class RoleSession:
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
     expires_at: datetime
+    # Who one is by them, as STS said: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, and the role's id with it.
+    principal_arn: str = ""
+    principal_id: str = ""
 
 
 def source_identity(*, label: str, person_id: UUID) -> str:
@@ -126,31 +129,63 @@ def _ask(operation: Callable[..., dict[str, Any]], **parameters: Any) -> dict[st
 
 
 def assume_role(
-    target: RoleTarget, *, source: str, session_name: str, policy: SessionPolicy, with_external_id: bool = True
+    target: RoleTarget,
+    *,
+    source: str,
+    session_name: str,
+    policy: SessionPolicy,
+    with_external_id: bool = True,
+    tags: tuple[tuple[str, str], ...] = (),
+    transitive: tuple[str, ...] = (),
 ) -> RoleSession:
     """Assume the connection's role as one person, under a session policy; raises StsRefused."""
+    hop = Hop(role_arn=target.role_arn, session_name=session_name, tags=tags, transitive=transitive)
+    client = _client(target.regions[0], target.base or _installation_keys(), None, settings.UPSTREAM_AWS_URL)
+    external_id = target.external_id if with_external_id else ""
+    return _assumed(client, target, hop, source=source, policy=policy, external_id=external_id)
+
+
+def assume_next(target: RoleTarget, hop: Hop, *, by: RoleSession, source: str, policy: SessionPolicy) -> RoleSession:
+    """Assume one more role of a chain with the session of the one before; raises StsRefused.
+
+    The person goes on with it: STS keeps a source identity through a chain, and refuses another.
+    """
+    keys = BaseKeys(access_key_id=by.access_key_id, secret_access_key=by.secret_access_key)
+    # Not the cached client: a session's credentials are for this one question.
+    client = _client.__wrapped__(target.regions[0], keys, by.session_token, settings.UPSTREAM_AWS_URL)
+    return _assumed(client, target, hop, source=source, policy=policy, external_id=hop.external_id)
+
+
+def _assumed(
+    client: Any, target: RoleTarget, hop: Hop, *, source: str, policy: SessionPolicy, external_id: str
+) -> RoleSession:
+    tags = (
+        ("hoopweb:tenant", tag_value(target.tenant_label)),
+        ("hoopweb:connection", tag_value(target.connection_label)),
+    )
     parameters: dict[str, Any] = {
-        "RoleArn": target.role_arn,
-        "RoleSessionName": _NAME_CHARS.sub("-", session_name)[:_LONGEST_NAME],
+        "RoleArn": hop.role_arn,
+        "RoleSessionName": _NAME_CHARS.sub("-", hop.session_name)[:_LONGEST_NAME],
         "SourceIdentity": source,
         "DurationSeconds": SESSION_SECONDS,
         "Policy": policy.policy_json,
-        "Tags": [
-            {"Key": "hoopweb:tenant", "Value": tag_value(target.tenant_label)},
-            {"Key": "hoopweb:connection", "Value": tag_value(target.connection_label)},
-        ],
+        "Tags": [{"Key": key, "Value": value} for key, value in (*tags, *hop.tags)],
     }
+    if hop.transitive:
+        parameters["TransitiveTagKeys"] = list(hop.transitive)
     if policy.policy_arns:
         parameters["PolicyArns"] = [{"arn": arn} for arn in policy.policy_arns]
-    if with_external_id:
-        parameters["ExternalId"] = target.external_id
-    client = _client(target.regions[0], target.base or _installation_keys(), None, settings.UPSTREAM_AWS_URL)
-    given = _ask(client.assume_role, **parameters)["Credentials"]
+    if external_id:
+        parameters["ExternalId"] = external_id
+    answer = _ask(client.assume_role, **parameters)
+    given, user = answer["Credentials"], answer.get("AssumedRoleUser", {})
     return RoleSession(
         access_key_id=given["AccessKeyId"],
         secret_access_key=given["SecretAccessKey"],
         session_token=given["SessionToken"],
         expires_at=given["Expiration"],
+        principal_arn=str(user.get("Arn", "")),
+        principal_id=str(user.get("AssumedRoleId", "")),
     )
 
 

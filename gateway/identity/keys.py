@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 _ID_CHARS = 26
@@ -89,14 +89,31 @@ def read_access_key_id(text: str) -> KeyName | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedGatewayKey:
     access_key_id: str
-    plaintext_secret: str
-    plaintext_token: str
+    plaintext_secret: str = field(repr=False)
+    plaintext_token: str = field(repr=False)
+
+
+def issue_derived_key(*, tenant_id: UUID, key_id: UUID, random: Random) -> IssuedGatewayKey:
+    """Make AWS-shaped keys whose token follows from the secret: the answer that carries them can be given again."""
+    return derived_key(access_key_id=access_key_id(tenant_id=tenant_id, key_id=key_id), secret=_secret(random, 30))
+
+
+def derived_key(*, access_key_id: str, secret: str) -> IssuedGatewayKey:
+    """The whole of a derived key, from the half that is kept. The token tells nothing of the secret."""
+    mac = hmac.new(secret.encode(), b"hoopweb session token", hashlib.sha256).digest()
+    token = base64.urlsafe_b64encode(mac).decode().rstrip("=")
+    return IssuedGatewayKey(access_key_id=access_key_id, plaintext_secret=secret, plaintext_token=token)
+
+
+def access_key_id(*, tenant_id: UUID, key_id: UUID) -> str:
+    """How a gateway key is named: its tenant and row."""
+    return f"HWIA{_encode(tenant_id)}{_encode(key_id)}"
 
 
 def issue_gateway_key(*, tenant_id: UUID, key_id: UUID, random: Random) -> IssuedGatewayKey:
     """Make AWS-shaped keys: an id that names tenant and row, a 240-bit secret, a 256-bit session token."""
     return IssuedGatewayKey(
-        access_key_id=f"HWIA{_encode(tenant_id)}{_encode(key_id)}",
+        access_key_id=access_key_id(tenant_id=tenant_id, key_id=key_id),
         plaintext_secret=_secret(random, 30),
         plaintext_token=_secret(random, 32),
     )

@@ -21,11 +21,11 @@ from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import refusals
+from gateway.requests import minting, refusals
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.edges import EdgeIdentity
-from gateway.requests.entries import Allowed, Entry, Refused, Untrusted
+from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
 from gateway.requests.problems import IdReused, NotExamined, UnknownKey
@@ -165,9 +165,12 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
         admission=arrival.admission, request=arrival.request, claim=arrival.claim, key=key, revision=revision, now=now
     )
     try:
+        examined = minting.advised(examined)
         match examined.decision.effect:
             case Effect.DENY:
                 raise refusals.of_decision(examined.decision)
+            case Effect.ALLOW if minting.is_answered(examined):
+                return Answered(examined=examined, mint=minting.mint(examined, now=now))
             case Effect.ALLOW:
                 return Allowed(examined=examined, session=role_session(session_ask(examined), now))
             case Effect.ASK:

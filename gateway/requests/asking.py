@@ -10,7 +10,8 @@ from datetime import datetime
 
 from approvals.models import ApprovalRequest, ApprovalState
 from approvals.selectors import has_granted
-from gateway.connections.session_policies import for_call
+from gateway.connections.chain import narrowing_of
+from gateway.connections.session_policies import for_call, narrowed
 from gateway.connections.sessions import SessionAsk, one_call_session
 from gateway.connections.sts import RoleSession, source_identity
 from gateway.requests.entries import Asked
@@ -51,12 +52,26 @@ def session_ask(examined: Examined) -> SessionAsk:
     """Whose session, on which role, for which class of calls."""
     principal = examined.key.principal
     person = source_identity(label=principal.label, person_id=principal.id)
-    return SessionAsk(target=examined.key.connection.target, person=person, access=examined.primary.access)
+    target = examined.key.connection.target
+    return SessionAsk(
+        target=target,
+        person=person,
+        access=examined.primary.access,
+        # What a key's maker narrowed holds for each call by its own actions: no class is as narrow as theirs and ours.
+        actions=_actions(examined) if narrowing_of(target.hops) else (),
+    )
+
+
+def _actions(examined: Examined) -> tuple[str, ...]:
+    return tuple(sorted({action.name for action in examined.primary.actions}))
 
 
 def call_session(examined: Examined) -> RoleSession:
     """A session limited to an approved call's own actions and resources; raises AssumeRoleFailed."""
     call, connection = examined.primary, examined.key.connection
+    if narrowing := narrowing_of(connection.target.hops):
+        policy = narrowed(narrowing, _actions(examined), account=connection.account_id, regions=connection.regions)
+        return one_call_session(session_ask(examined), policy)
     policy = for_call(
         [action.name for action in call.actions],
         [resource.arn for resource in call.resources],

@@ -8,6 +8,7 @@ from gateway.connections.sts import RoleSession
 from gateway.problems import Problem
 from gateway.requests.examine import Examined
 from gateway.requests.keyring import KeyFacts
+from gateway.requests.minting import Mint
 from gateway.requests.pins import Pinned
 from gateway.wire.contract import Admission
 
@@ -45,6 +46,18 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call that asked AWS for credentials and gets gateway keys instead: answered here, never forwarded."""
+
+    examined: Examined
+    mint: Mint
+
+    @property
+    def admission(self) -> Admission:
+        return self.examined.admission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A call people must approve. `session` is set where no worker can run it and its grant seems to be there."""
 
@@ -58,4 +71,4 @@ class Asked:
         return self.examined.admission
 
 
-Entry = Allowed | Asked | Refused
+Entry = Allowed | Answered | Asked | Refused

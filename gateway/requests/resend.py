@@ -9,8 +9,8 @@ from django.conf import settings
 
 from audit.services import append_all
 from gateway.problems import Problem
-from gateway.requests import asks, refusals, rows, settle, verdicts
-from gateway.requests.entries import Allowed, Asked, Entry, Refused
+from gateway.requests import asks, minting, refusals, rows, settle, verdicts
+from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState
 from gateway.requests.outcomes import SALT_COLUMN
 from gateway.requests.problems import AlreadyEnded, IdReused, RefusedByPolicy
@@ -48,7 +48,7 @@ def _collected(row: ProxiedRequest, now: datetime) -> Answer | None:
 def _permission(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
     """The permission given before, signed anew, where it would be given now: by policy, or by the grant it spent."""
     is_still = isinstance(entry, Allowed) or (isinstance(entry, Asked) and row.approval_id is not None)
-    if isinstance(entry, Refused) or not is_still or entry.session is None:
+    if isinstance(entry, Refused | Answered) or not is_still or entry.session is None:
         return _withdrawn(row, entry, now)
     salt = unseal(tenant_id=row.tenant_id, column=SALT_COLUMN, sealed=row.sealed_salt or b"")
     leaf = bytes(row.event_leaf or b"")
@@ -68,6 +68,10 @@ def _again(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
     match RequestState(row.state):
         case RequestState.ADMITTED:
             return _permission(row, entry, now)
+        case RequestState.COMPLETED if isinstance(entry, Answered) and (
+            given := minting.verdict_again(row, entry.mint)
+        ):
+            return given
         case RequestState.COMPLETED | RequestState.NOT_SENT if row.error in _BROUGHT and (
             answer := _collected(row, now)
         ):

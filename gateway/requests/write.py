@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from audit.recordings import SealedHalf, store
 from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
-from gateway.requests import asks, refusals, rows, verdicts
+from gateway.requests import asks, minting, refusals, rows, verdicts
 from gateway.requests.counters import is_delete, taints
-from gateway.requests.entries import Allowed, Asked, Entry, Refused
+from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
@@ -25,6 +26,7 @@ from gateway.sealing.services import seal
 from gateway.wire.contract import Verdict
 
 SALT_BYTES = 32
+_STATES = {Allowed: RequestState.ADMITTED, Answered: RequestState.COMPLETED, Asked: RequestState.HELD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Draft:
     salt: bytes = field(repr=False, default=b"")
     problem: Problem | None = None
     hold: asks.Placed | None = None
+    half: SealedHalf | None = None
 
 
 def write_down(
@@ -60,6 +63,8 @@ def write_down(
         # Before the ledger's lock; the reference to the request is checked at the commit.
         if draft.hold is not None and isinstance(draft.entry, Asked):
             asks.keep(draft.hold, draft.entry, draft.row, now=now)
+    before += _keep_minted(drafts, now)
+    store(tenant_id=tenant_id, halves=[draft.half for draft in drafts if draft.half is not None])
     events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
     insert(tenant_id=tenant_id, rows=[draft.row for draft in drafts], events=events, added=_added(drafts, now))
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
@@ -67,7 +72,7 @@ def write_down(
 
 def is_one_statement(entries: Iterable[Entry]) -> bool:
     """Whether nothing is to be opened or asked for these, so that one statement writes all there is to write."""
-    return all(not isinstance(entry, Asked) and key_of(entry).session_id is not None for entry in entries)
+    return all(not isinstance(entry, Asked | Answered) and key_of(entry).session_id is not None for entry in entries)
 
 
 def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
@@ -81,6 +86,12 @@ def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
     return events
 
 
+def _keep_minted(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
+    """Keep the keys that calls are answered with; returns their events."""
+    minted = [draft.entry for draft in drafts if isinstance(draft.entry, Answered)]
+    return [minting.keep(entry.mint, entry.examined, now=now) for entry in minted]
+
+
 def key_of(entry: Entry) -> KeyFacts:
     """The key behind an entry."""
     return entry.key if isinstance(entry, Refused) else entry.examined.key
@@ -90,11 +101,14 @@ def _draft(entry: Entry, session_id: UUID, *, edge_id: UUID, boot_id: UUID, now:
     if isinstance(entry, Refused):
         row = rows.refused(entry, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
         return Draft(row=row, entry=entry, problem=entry.problem)
-    state = RequestState.ADMITTED if isinstance(entry, Allowed) else RequestState.HELD
+    state = _STATES[type(entry)]
     row = rows.understood(entry.examined, state=state, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
     salt = os.urandom(SALT_BYTES)
     row.sealed_salt = seal(tenant_id=row.tenant_id, column=SALT_COLUMN, plaintext=salt)
-    return Draft(row=row, entry=entry, salt=salt)
+    if not isinstance(entry, Answered):
+        return Draft(row=row, entry=entry, salt=salt)
+    minting.end(row, entry.mint, now=now)
+    return Draft(row=row, entry=entry, salt=salt, half=minting.half(row, entry.mint, salt=salt, now=now))
 
 
 def _sessions(tenant_id: UUID, keys: Iterable[KeyFacts], now: datetime) -> tuple[dict[UUID, UUID], list[NewEvent]]:
@@ -149,6 +163,9 @@ def _verdict(draft: Draft) -> Callable[[datetime], Verdict]:
         return lambda _now: refusals.refuse(problem, admission=entry.admission)
     if isinstance(entry, Allowed):
         return lambda now: verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=draft.salt, now=now)
+    if isinstance(entry, Answered):
+        given = entry.mint
+        return lambda _now: minting.verdict(row, given)
     placed = draft.hold
     if placed is None:
         raise AssertionError("an asked entry was not placed")

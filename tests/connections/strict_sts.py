@@ -24,6 +24,7 @@ class StrictSts:
         self.account = "123456789012"
         self.lifetime = timedelta(hours=1)
         self.failing_code = ""
+        self.refusing: set[str] = set()
         self.asked: list[dict[str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -50,6 +51,8 @@ class StrictSts:
         if operation == "GetCallerIdentity":
             body = f"<Arn>arn:aws:sts::{self.account}:assumed-role/r/s</Arn><UserId>u</UserId><Account>{self.account}</Account>"
             return 200, _ANSWER.format(operation=operation, body=body)
+        if parameters.get("RoleArn") in self.refusing:
+            return 403, _ERROR.format(code="AccessDenied", message="is not authorized to perform: sts:AssumeRole")
         if self.external_id is not None and parameters.get("ExternalId") != self.external_id:
             return 403, _ERROR.format(code="AccessDenied", message="is not authorized to perform: sts:AssumeRole")
         return 200, _ANSWER.format(operation=operation, body=self._credentials())

@@ -130,7 +130,7 @@ CONDITIONS: dict[str, list[dict[str, Any]]] = {
 OF_CALL = frozenset({"operation", "parameters", "resources", "is_delegated", "unknown_members"})
 # One call of each group a head names, where it does not name actions.
 SAMPLES = {
-    "class:Credential": ("sts:AssumeRole", AccessClass.CREDENTIAL),
+    "class:Credential": ("sts:GetFederationToken", AccessClass.CREDENTIAL),
     "class:List": ("s3:ListAllMyBuckets", AccessClass.LIST),
     "class:Read": ("dynamodb:GetItem", AccessClass.READ),
     "class:Write": ("s3:PutObject", AccessClass.WRITE),
@@ -251,8 +251,14 @@ def test_in_the_demo_removing_a_bucket_is_refused_with_advice() -> None:
     assert decision.advice.startswith("Deleting buckets is not open to agents")
 
 
-def test_in_the_demo_assuming_a_role_is_refused_with_advice() -> None:
-    decision = decide(demo(), question(candidate("sts:AssumeRole", AccessClass.CREDENTIAL)))
+@pytest.mark.parametrize("action", ["sts:AssumeRole", "sts:GetSessionToken", "s3express:CreateSession"])
+def test_in_the_demo_no_rule_stands_against_roles_and_none_permits_one(action: str) -> None:
+    decision = decide(demo(), question(candidate(action, AccessClass.CREDENTIAL)))
+    assert (decision.effect, decision.rule_ids) == (Effect.DENY, ())
+
+
+def test_in_the_demo_credentials_made_elsewhere_are_refused_with_advice() -> None:
+    decision = decide(demo(), question(candidate("sts:GetFederationToken", AccessClass.CREDENTIAL)))
     assert decision.effect is Effect.DENY
     assert decision.advice == "hoopweb already gives you credentials for this account; call the service directly."
 
