@@ -19,12 +19,13 @@ from django.conf import settings
 from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.recorded import mask_json
+from gateway.masking.stored import STORING_TOKENS, holds_token
 from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
-from gateway.requests.problems import ParametersUnread, RangeOfMasked, TokenMismatch, UnknownKey
-from gateway.terms import Candidate, Decision, Effect, Question, strictest
+from gateway.requests.problems import MaskTokenStored, ParametersUnread, RangeOfMasked, TokenMismatch, UnknownKey
+from gateway.terms import AccessClass, Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.masking_paths import mask_plan
 from gateway.wire.aws.parsing import parse
@@ -136,6 +137,7 @@ def examine(
         chunks=signed_chunks(plain, claim, key.secret) if admission.body_mode is BodyMode.PAYLOAD else None,
     )
     _check_range(examined)
+    _check_tokens(examined)
     return examined
 
 
@@ -162,6 +164,16 @@ def _check_range(examined: Examined) -> None:
     plan = plan_of(examined)
     if plan.reads_range and not plan.is_clear and examined.decision.effect is not Effect.DENY:
         raise RangeOfMasked
+
+
+def _check_tokens(examined: Examined) -> None:
+    """What was masked when it was read must not be written over the real value; a rule may permit it."""
+    is_write = examined.primary.access not in (AccessClass.LIST, AccessClass.READ)
+    decision = examined.decision
+    if not is_write or decision.effect is Effect.DENY or STORING_TOKENS in decision.clear:
+        return
+    if not examined.key.connection.observe_only and any(holds_token(one.parameters) for one in examined.readings):
+        raise MaskTokenStored
 
 
 def plan_of(examined: Examined) -> MaskPlan:

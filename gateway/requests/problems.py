@@ -51,6 +51,17 @@ class RangeOfMasked(Problem):
     aws_code = "AccessDenied"
 
 
+class MaskTokenStored(Problem):
+    code = "requests.mask_token_stored"
+    status = 403
+    title = "This call would store a masked value over a real one"
+    remedy = (
+        "A value that reads [REDACTED:...] was hidden from you and is unchanged at its source. Leave it out of what you"
+        " write, or refer to it by its name or ARN; sending the call again will be refused again."
+    )
+    aws_code = "AccessDenied"
+
+
 class ParametersUnread(Problem):
     code = "requests.parameters_unread"
     status = 400
