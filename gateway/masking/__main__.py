@@ -23,8 +23,8 @@ USAGE = (
 # Measuring wants every detector on; what a tenant's policy leaves out is not this command's to know.
 ALL_KINDS = Wanted(masks=tuple(sorted(PRIVATE_KINDS)))
 
-# A pipe's text, whatever else is in it: the secrets every plan masks, and nothing refused.
-ANY_BYTES = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, opaque=OpaqueChoice.PASS)
+# A pipe's text, whatever else is in it: what `spans` would show, and nothing refused.
+ANY_BYTES = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, masks=ALL_KINDS.masks, opaque=OpaqueChoice.PASS)
 CHUNK = 256 * 1024
 
 

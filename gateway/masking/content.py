@@ -5,9 +5,10 @@ Bodies with structure are `values`' work; which shapes are secret is told in `ca
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway.masking import assignments, sticky
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
 from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
-from gateway.masking.replacement import Tally, token
+from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask
 from gateway.masking.rules import RULES
 from gateway.masking.triggers import WHOLE, Detector, Watch
 from gateway.wire.contract import SensitivityClass
@@ -38,19 +39,36 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which types are masked.
+    """Which types are masked, and how their values are written.
 
-    `clear` lists types, or the class `secret` for all of them, to let through; `masks` private types to add.
+    `clear` lists types, or the class `secret` for all of them, to let through; `masks` private types to add, with
+    `-token` or `-last4` behind a type whose values stay joinable or in part readable. Tokens need their key.
     """
 
     clear: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    token_key: bytes = field(default=b"", repr=False)
 
     def has(self, kind: str) -> bool:
         """Whether values of this type are to be masked."""
         if kind in PRIVATE_KINDS:
-            return kind in self.masks and kind not in self.clear
+            return kind in self.private and kind not in self.clear
         return kind not in self.clear and SensitivityClass.SECRET not in self.clear
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The private types among the masks."""
+        return _private_kinds(self.masks)
+
+    @property
+    def writing(self) -> Writing:
+        """How values are written."""
+        return Writing(masks=self.masks, token_key=self.token_key)
+
+
+@lru_cache(maxsize=256)
+def _private_kinds(masks: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(kind_of_mask, masks)) & PRIVATE_KINDS
 
 
 EVERY_SECRET = Wanted()
@@ -79,7 +97,7 @@ class ContentScanner:
 
     def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
         """`text` with each secret replaced by its token; counts go to `tally`."""
-        return replaced(text, self.spans(text, wanted, layer=layer), tally)
+        return replaced(text, self.spans(text, wanted, layer=layer), tally, wanted.writing)
 
     def _found(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
         yield from self._catalogue.spans(data)
@@ -90,8 +108,8 @@ class ContentScanner:
             else:
                 yield found
         # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
-        if private := frozenset(wanted.masks) & PRIVATE_KINDS:
-            yield from _private_watch(private).found(data)
+        if wanted.private:
+            yield from _private_watch(wanted.private).found(data)
         if hidden and layer < DEEPEST_LAYER:
             yield from self._below(hidden, wanted, layer + 1)
 
@@ -176,14 +194,20 @@ def in_code_points(spans: Sequence[ByteSpan], data: bytes) -> list[Span]:
     return found
 
 
-def replaced(text: str, spans: Sequence[Span], tally: Tally) -> str:
-    """`text` with a token in place of each span, counted."""
+_BEFORE_NUMBER = re.compile(r"\"\s{0,8}:\s{0,8}\Z")
+_JSON_NUMBER = re.compile(r"-?\d+", re.ASCII)
+
+
+def replaced(text: str, spans: Sequence[Span], tally: Tally, writing: Writing = PLAIN) -> str:
+    """`text` with a token in place of each span, counted; 0 for a bare number of JSON, which must stay one."""
     if not spans:
         return text
     pieces: list[str] = []
     done = 0
     for span in spans:
-        pieces += (text[done : span.start], token(span.kind))
+        value = text[span.start : span.end]
+        is_number = _JSON_NUMBER.fullmatch(value) and _BEFORE_NUMBER.search(text[max(0, span.start - 20) : span.start])
+        pieces += (text[done : span.start], "0" if is_number else writing.text(span.kind, value))
         done = span.end
         tally.add(span.kind, span.rule)
     return "".join((*pieces, text[done:]))

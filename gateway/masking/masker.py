@@ -33,7 +33,7 @@ def open_body(
 
     Withheld at once where the head already shows that the body cannot be masked.
     """
-    wanted = Wanted(clear=plan.clear, masks=plan.masks)
+    wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
     how = Masking(scanner=scanner or default_scanner(), tally=Tally(), wanted=wanted)
     try:
         masked = http.mask_headers(headers, compile_paths(plan.header_paths, plan.clear), how)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -115,6 +116,69 @@ def token(kind: str) -> str:
     return f"[REDACTED:{kind}]"
 
 
+# In a policy's mask types: `email-token` keeps equal addresses joinable, `card-last4` lets the last four digits stand.
+TOKEN, LAST_FOUR = "-token", "-last4"
+_WITH_LAST_FOUR = frozenset(("card", "phone"))
+# So few values exist, or people choose so few, that who can have some masked at will can try them all.
+LOW_ENTROPY = frozenset(("card", "ssn", "itin", "phone", "ip", "mac", "password"))
+# Followed to an end that may come blocks later: such a value is never seen whole.
+_NEVER_WHOLE = frozenset(("private-key", "jwt"))
+_TOKEN_BYTES = 10
+
+
+def kind_of_mask(mask: str) -> str:
+    """The type a policy's mask name stands for, however its values are to be written."""
+    return mask.removesuffix(TOKEN).removesuffix(LAST_FOUR)
+
+
+def scoped_token_key(secret: bytes, *, session: str, connection: str) -> bytes:
+    """The key of one session's tokens on one connection: the same value elsewhere has another token."""
+    scope = len(session).to_bytes(4, "big") + session.encode() + connection.encode()
+    return hashlib.blake2b(scope, key=secret[:64], digest_size=32, person=b"hoopweb-token").digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How masked values are written: plain labels, and by policy tokens under a key or last digits.
+
+    `masks` are a policy's mask names; without a `token_key` no token is written. `all-token` asks for tokens for every
+    type but those of low entropy, which must be named.
+    """
+
+    masks: tuple[str, ...] = ()
+    token_key: bytes = field(default=b"", repr=False)
+
+    def text(self, kind: str, value: str) -> str:
+        """What stands for this value; the same for the same value, as far as a token is asked for."""
+        if kind in _WITH_LAST_FOUR and f"{kind}{LAST_FOUR}" in self.masks:
+            digits = re.sub(r"\D", "", value)
+            # Four of less than ten digits would be half of the number.
+            return f"[REDACTED:{kind}:{digits[-4:]}]" if len(digits) >= 10 else token(kind)
+        if self.token_key and self._is_tokenised(kind):
+            return f"[REDACTED:{kind}:{self._token(kind, value)}]"
+        return token(kind)
+
+    def _is_tokenised(self, kind: str) -> bool:
+        if kind in _NEVER_WHOLE:
+            return False
+        return f"{kind}{TOKEN}" in self.masks or (f"all{TOKEN}" in self.masks and kind not in LOW_ENTROPY)
+
+    def _token(self, kind: str, value: str) -> str:
+        spelt = kind.encode() + b"\0" + _spelling(kind, value).encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(spelt, key=self.token_key, digest_size=_TOKEN_BYTES).digest()
+        return base64.b32encode(digest).decode("ascii")
+
+
+def _spelling(kind: str, value: str) -> str:
+    """One spelling for what people write in many: without case in addresses, without signs in numbers."""
+    if kind in ("card", "phone", "ssn", "itin", "iban", "mac"):
+        return re.sub(r"[^0-9A-Za-z]", "", value).lower()
+    return value.strip().lower() if kind in ("email", "ip") else value
+
+
+PLAIN = Writing()
+
+
 def is_base64(text: str) -> bool:
     """Whether `text` is non-empty canonical base64, as botocore writes and reads blobs."""
     return bool(text) and _BASE64.fullmatch(text) is not None
@@ -138,7 +202,7 @@ def from_base64(text: str, *, limit: int) -> str | None:
     return decoded if decoded and printable >= min(len(decoded), 512) else None
 
 
-def typed(value: Scalar, *, kind: str, name: str) -> Scalar:
+def typed(value: Scalar, *, kind: str, name: str, writing: Writing = PLAIN) -> Scalar:
     """A masked stand-in of the value's own type: 0, false, null, an empty moment, decodable base64, or the token."""
     match value:
         case bool():
@@ -146,7 +210,7 @@ def typed(value: Scalar, *, kind: str, name: str) -> Scalar:
         case int() | float():
             return 0
         case str():
-            return typed_text(value, kind=kind, name=name)
+            return typed_text(value, kind=kind, name=name, writing=writing)
         case bytes():
             return token(kind).encode()
         case cbor2.CBORTag():
@@ -155,15 +219,15 @@ def typed(value: Scalar, *, kind: str, name: str) -> Scalar:
             return None
 
 
-def typed_text(value: str, *, kind: str, name: str) -> str:
+def typed_text(value: str, *, kind: str, name: str, writing: Writing = PLAIN) -> str:
     """Like `typed`, for a string whose model type is known only by its member's name and its look."""
     if name in BLOB_NAMES and is_base64(value):
-        return to_base64(token(kind))
-    return EPOCH_TEXT if _TIMESTAMP.fullmatch(value) else token(kind)
+        return to_base64(writing.text(kind, value))
+    return EPOCH_TEXT if _TIMESTAMP.fullmatch(value) else writing.text(kind, value)
 
 
-def typed_xml(value: str, *, kind: str, name: str) -> str:
+def typed_xml(value: str, *, kind: str, name: str, writing: Writing = PLAIN) -> str:
     """Like `typed_text`; XML has no types of its own, so numbers and booleans are known by their look too."""
     if value in ("true", "false"):
         return "false"
-    return "0" if _NUMBER.fullmatch(value) else typed_text(value, kind=kind, name=name)
+    return "0" if _NUMBER.fullmatch(value) else typed_text(value, kind=kind, name=name, writing=writing)

@@ -66,7 +66,7 @@ class Masker:
     ) -> None:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or default_scanner()
-        self._wanted = Wanted(clear=plan.clear, masks=plan.masks)
+        self._wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
         self._is_same_length = is_same_length
         self._block = block
         self._bears_anything = plan.opaque is OpaqueChoice.PASS
@@ -190,7 +190,10 @@ class Masker:
         return end
 
     def _replacement(self, run: _Run, begin: int, end: int, *, is_new: bool) -> bytes:
-        text = token(run.kind).encode()
+        is_whole = is_new and end - begin == run.end - run.start
+        value = bytes(self._data[begin:end]).decode("utf-8", "surrogateescape") if is_whole else ""
+        # A value that goes on behind the cut is not known yet, so it has no token of its own.
+        text = (self._wanted.writing.text(run.kind, value) if is_whole else token(run.kind)).encode()
         if self._is_same_length:
             size = run.end - run.start
             offset = begin + self._base - run.start

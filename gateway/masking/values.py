@@ -117,7 +117,7 @@ class _Work:
                 found.setdefault(place, []).append(Span(start, end, span.kind, span.rule))
 
     def _put(self, leaf: Leaf, text: str, spans: list[Span]) -> None:
-        masked = replaced(text, spans, self._how.tally)
+        masked = replaced(text, spans, self._how.tally, self._how.wanted.writing)
         if leaf.is_name:
             # Two masked names in one mapping must stay two.
             masked = f"{masked}#{leaf.place}"
@@ -136,7 +136,9 @@ class _Work:
         if leaf.value is None or leaf.value == "" or leaf.value == b"":
             return
         self._how.tally.add(kind, rule)
-        self.replacements[leaf.place] = self._how.retype(leaf.value, kind=kind, name=leaf.name)
+        self.replacements[leaf.place] = self._how.retype(
+            leaf.value, kind=kind, name=leaf.name, writing=self._how.wanted.writing
+        )
 
     def _is_named_secret(self, leaf: Leaf, text: str) -> bool:
         strength = name_strength(leaf.name)

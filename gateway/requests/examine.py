@@ -20,11 +20,13 @@ from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.recorded import mask_json
 from gateway.masking.stored import STORING_TOKENS, holds_token
+from gateway.masking.replacement import TOKEN, scoped_token_key
 from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.problems import MaskTokenStored, ParametersUnread, RangeOfMasked, TokenMismatch, UnknownKey
+from gateway.sealing.services import tenant_mac
 from gateway.terms import AccessClass, Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.masking_paths import mask_plan
@@ -180,7 +182,21 @@ def plan_of(examined: Examined) -> MaskPlan:
     """How the answer is masked: the paths of every reading, less what the decision clears."""
     decision = examined.decision
     plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
-    return msgspec.structs.replace(plan, masks=decision.masks, opaque=examined.key.connection.opaque)
+    opaque = examined.key.connection.opaque
+    return msgspec.structs.replace(plan, masks=decision.masks, token_key=_token_key(examined), opaque=opaque)
+
+
+def _token_key(examined: Examined) -> bytes:
+    """The key of this session's mask tokens on this connection; empty where policy asks for none.
+
+    The agent holds every secret of its own key, so the tokens' is the tenant's.
+    """
+    if not any(mask.endswith(TOKEN) for mask in examined.decision.masks):
+        return b""
+    key = examined.key
+    secret = tenant_mac(tenant_id=key.tenant_id, purpose="mask-token", message=b"")
+    session = "/".join(str(part) for part in key.session_name)
+    return scoped_token_key(secret, session=session, connection=str(key.connection.id))
 
 
 def call_bytes(examined: Examined, pins: Sequence[Mapping[str, str]]) -> bytes:

@@ -137,7 +137,8 @@ class MaskPlan(Message, frozen=True):
     """How to mask one response. Paths use wire names; an XML path starts below the result wrapper.
 
     `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
-    `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones.
+    `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones, and how values are
+    written (`email-token`, `card-last4`); `token_key` is this session's and connection's, where tokens are asked for.
     `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `range` is
     the part of an object the client asked for, of which more is fetched; `reads_range` is true for parts that cannot
     be widened and so not be masked.
@@ -150,6 +151,7 @@ class MaskPlan(Message, frozen=True):
     error_paths: tuple[MaskPath, ...] = ()
     clear: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    token_key: bytes = b""
     is_clear: bool = False
     reads_range: bool = False
     range: str = ""
@@ -178,6 +180,7 @@ class Verdict(Message, frozen=True):
     """The control plane's answer to one admission, or later the resolution of a hold.
 
     FORWARD carries `upstream`, `mask` and `commitment_salt`; REFUSE and RESULT carry `answer`; HOLD `hold`.
+    `changes` says that the call is more than a read: the edge forwards it once for one signature.
     """
 
     id: UUID
@@ -185,6 +188,7 @@ class Verdict(Message, frozen=True):
     upstream: Upstream | None = None
     mask: MaskPlan | None = None
     commitment_salt: bytes = b""
+    changes: bool = False
     answer: Answer | None = None
     hold: Hold | None = None
 
