@@ -19,8 +19,8 @@ from django.conf import settings
 from gateway.connections.endpoints import check_region
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.recorded import mask_json
-from gateway.masking.stored import STORING_TOKENS, holds_token
 from gateway.masking.replacement import TOKEN, scoped_token_key
+from gateway.masking.stored import STORING_TOKENS, holds_token
 from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.intent import IntentLink, link_of
