@@ -50,7 +50,9 @@ class ApprovalSerializer(serializers.ModelSerializer[ApprovalRequest]):
     resources = EscapedField()
     parameters = EscapedField(help_text="Escaped: no invisible or reordering character passes as text.")
     pins = EscapedField(help_text="What moving references in the call were when people were asked; checked at the run.")
-    not_pinned = EscapedField(help_text="References nobody could read: they may mean something else when the call runs.")
+    not_pinned = EscapedField(
+        help_text="References nobody could read: they may mean something else when the call runs."
+    )
     requirements = RequirementSerializer(many=True)
     votes = VoteSerializer(many=True)
 
