@@ -120,18 +120,18 @@ class Tenant:
         assert reply.status == 201, reply
         return str(reply.body["id"])
 
-    def publish(self, extra: str) -> Reply:
-        """Publish the demo's policy as it was at first, with a few rules of a test's own behind it."""
+    def publish(self, extra: str, *packs: str) -> Reply:
+        """Publish the demo's policy as it was at first, with a few rules or packs of a test's own behind it."""
         policy = self.items("policies/", key="HOOPWEB_ADMIN_API_KEY")[0]
         path = f"policies/{policy['id']}/revisions/"
         first = self.items(path, key="HOOPWEB_ADMIN_API_KEY")[-1]
-        body = {"packs": first["packs"], "text": first["text"] + extra}
+        body = {"packs": [*first["packs"], *packs], "text": first["text"] + extra}
         return self.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body=body)
 
     @contextlib.contextmanager
-    def policy(self, extra: str) -> Iterator[None]:
-        """Rules that stand for one test, and are taken back after it."""
-        published = self.publish(extra)
+    def policy(self, extra: str, *packs: str) -> Iterator[None]:
+        """Rules and packs that stand for one test, and are taken back after it."""
+        published = self.publish(extra, *packs)
         assert published.status == 201, published
         try:
             yield

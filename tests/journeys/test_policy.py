@@ -98,3 +98,32 @@ def test_an_observed_connection_forwards_and_says_what_would_have_been(product: 
     (call,) = globex.items("requests/?operation=DeleteBucket&effect=allow")
     assert call["would_be"] == "deny"
     assert call["connection_label"] == "observed"
+
+
+def test_writes_need_a_conversation_and_secrets_their_very_prompt_once_that_is_switched_on(demo: Tenant) -> None:
+    demo.prompt("link-levels", "Read the billing password.", generation="turn-1")
+    bound = demo.keys_for("link-levels", generation="turn-1")
+    loose = demo.keys_for("")
+    with demo.policy("", "link-levels"):
+        demo.aws("s3", keys=bound).put_object(Bucket=seed.SCRATCH, Key="bound", Body=b"x")
+        demo.aws("s3", keys=loose).list_buckets()
+        with pytest.raises(ClientError) as written:
+            demo.aws("s3", keys=loose).put_object(Bucket=seed.SCRATCH, Key="loose", Body=b"x")
+        with pytest.raises(ClientError) as read:
+            # Keys from the REST API are bound to a conversation, and prove no generation.
+            demo.aws("secretsmanager", keys=bound).get_secret_value(SecretId=seed.SECRET)
+    assert "not tied to a conversation" in str(written.value)
+    assert "only by the very generation" in str(read.value)
+
+
+def test_a_session_that_read_a_stranger_and_a_secret_sends_nothing_out(product: Product, demo: Tenant) -> None:
+    topic = product.truth("sns").create_topic(Name="out")["TopicArn"]
+    queue = product.truth("sqs").create_queue(QueueName="strangers")["QueueUrl"]
+    tainted, clean = demo.keys_for("tainted"), demo.keys_for("untainted")
+    with demo.policy("", "tainted-sessions"):
+        demo.aws("sqs", keys=tainted).receive_message(QueueUrl=queue)
+        demo.aws("kms", keys=tainted).generate_data_key(KeyId=seed.KEY_ALIAS, KeySpec="AES_256")
+        with pytest.raises(ClientError) as refused:
+            demo.aws("sns", keys=tainted).publish(TopicArn=topic, Message="what I found")
+        demo.aws("sns", keys=clean).publish(TopicArn=topic, Message="hello")
+    assert "it sends nothing out" in str(refused.value)
