@@ -163,25 +163,37 @@ _IBAN_SIZES = {
         "TR26UA29VA22VG24XK20YE30BF28BJ28CI28CM27CV25DZ26GA27GQ27GW25IR26KM27MA28MG27ML28MZ25NE28SN28TD27TG28CF27CG27AO25",
     )
 }
-_IBAN = re.compile(rb"(?i)(?<![A-Z0-9])([A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30})")
+_IBAN = re.compile(rb"(?i)(?<![A-Z0-9-])([A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30})")
 
 
 def _iban_spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
     """Account numbers whose check digits hold, of their country's length; what follows them is not theirs."""
     for match in _IBAN.finditer(data, start, end):
-        begin, size = match.start(1), _IBAN_SIZES.get(data[match.start(1) : match.start(1) + 2].decode().upper())
-        place, plain = begin, ""
-        while size is not None and len(plain) < size and place < match.end(1):
-            if data[place] not in b" -":
-                plain += chr(data[place]).upper()
-            place += 1
-        is_whole = data[place : place + 1].isalnum() is False or place == len(data)
-        if len(plain) == size and is_whole and _mod_97(plain) == 1:
-            yield ByteSpan(begin, place, "iban", "iban")
+        written = match[1]
+        size = _IBAN_SIZES.get(written[:2].decode().upper(), 0)
+        plain = written.translate(None, b" -")
+        stop = size if plain is written or plain == written else _nth_sign(written, size)
+        if not size or len(plain) < size or data[match.start(1) + stop : match.start(1) + stop + 1].isalnum():
+            continue
+        if _mod_97(plain[:size].decode().lower()) == 1:
+            yield ByteSpan(match.start(1), match.start(1) + stop, "iban", "iban")
+
+
+def _nth_sign(written: bytes, count: int) -> int:
+    """Where the first `count` letters and digits end."""
+    seen = 0
+    for place, sign in enumerate(written):
+        seen += sign not in b" -"
+        if seen == count:
+            return place + 1
+    return len(written)
+
+
+_AS_DIGITS = str.maketrans({chr(ord("a") + place): str(10 + place) for place in range(26)})
 
 
 def _mod_97(iban: str) -> int:
-    return int("".join(str(int(each, 36)) for each in iban[4:] + iban[:4])) % 97
+    return int((iban[4:] + iban[:4]).translate(_AS_DIGITS)) % 97
 
 
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -251,7 +263,7 @@ _FORMATS = (
     Format(
         kind="ip",
         trigger=r"\d\.\d{1,3}\.\d{1,3}\.\d",
-        pattern=re.compile(rb"(?<![\w.-])(?<!\d,)(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\d)"),
+        pattern=re.compile(rb"(?<![\w.-])(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\d)"),
         proof=_is_ipv4,
         behind=24,
         ahead=8,

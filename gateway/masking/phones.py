@@ -10,26 +10,27 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 
 import phonenumbers
+import re2
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from gateway.masking.catalogue import ByteSpan
 
 TRIGGER = r"(?:^|[^\w.-])\+?\(?\+?\d(?:[\s()./-]{0,3}\d){6}"
 _CANDIDATE = re.compile(
-    rb"(?<![\w.+/#$-])(?<![\d)][ ])(\+?\(?\+?\d(?:[ \t\xa0]?[()./-]{0,2}[ \t]?\d){6,16}(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?)"
-    rb"(?!\w|-\d|\.\d)"
+    rb"(?<![\w.+/#$-])(?<![\d)][ ])(\+?\(?\+?\d(?:[ \t\xa0]?+[()./-]{0,2}+[ \t]?+\d){6,16}+(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?)"
+    rb"(?!\w|-\d|\.\d|-[0-9a-f]{4}\b)"
 )
 _EXTENSION = re.compile(r"(?:\s?(?:x|ext\.?|;ext=|extension)\s?\d{1,6})\Z")
-_WORD_BEFORE = re.compile(
-    rb"(?i)(?:phone|tel|telephone|telefon\w*|tel[e\xc3\xa9]\w{0,8}|mobile?|m[o\xc3]\S?vil|cell\w*|fax|call(?:ed|ing)?|dial|sms|whats ?app|text|ring|reach"
-    rb"|contact|hotline|helpline|landline|handy|num[e\xc3]\S?ro|msisdn|caller\w*|callback|rufnummer|telefoon)\W"
+_WORD_BEFORE = re2.compile(
+    r"(?i)(?:phone|tel|tele[fp]\w*|mobile?|m\S{1,2}vil|cell\w*|fax|call(?:ed|ing)?|dial|sms|whats ?app|text|ring|reach|contact|hotline|helpline"
+    r"|landline|handy|num\S{1,2}ro|msisdn|caller\w*|callback|rufnummer|telefoon)\W"
 )
 _REACH = 40
 _WORD_AFTER = re.compile(rb"(?i)[ ,(/\\-]{1,3}(?:office|fax|home|cell|mobile|work|phone|tel)\b")
 # An identifier's word nearer than a phone's: `order 4155550123`.
-_OTHER_WORD = re.compile(
-    rb"(?i)(?:\bids?|order|invoice|account|acct|ticket|case|ref(?:erence)?|sku|isbn|part|serial|tracking|version|build|epoch(?:_?[mnu]s)?"
-    rb"|timestamp|\bts|size|bytes|offset|port|zip|code|amount|price|total|ssn|pid|line|row|rev|commit|hash)[\s\"'#:=_-]{0,4}(?:no\.?|number|is|id)?[\s\"'#:=]{0,4}\Z"
+_OTHER_WORD = re2.compile(
+    r"(?i)(?:\bids?|order|invoice|account|acct|ticket|case|ref(?:erence)?|sku|isbn|part|serial|tracking|version|build|epoch(?:_?[mnu]s)?"
+    r"|timestamp|\bts|size|bytes|offset|port|zip|code|amount|price|total|ssn|pid|line|row|rev|commit|hash)[\s\"'#:=_-]{0,4}(?:no\.?|number|is|id)?[\s\"'#:=]{0,4}\z"
 )
 _DATE = re.compile(
     r"(?:19|20)\d\d[-/. ]\d\d?[-/. ]\d\d?(?:\D.*)?|\d\d?[-/.]\d\d?[-/.](?:19|20)?\d\d(?:\D.*)?|(?:19|20)\d\d\s?-\s?(?:19|20)\d\d"
@@ -66,6 +67,7 @@ def spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
         # A sentence's bracket, closed behind the number.
         begin += data[begin] == _BRACKET and match[1].count(b"(") > match[1].count(b")")
         before = data[max(0, begin - _REACH) : begin].rsplit(b"\n", 1)[-1]
+        is_beside_word = before.rstrip(b" \t\"'#:=_-")[-1:].isalnum()
         is_named = _WORD_BEFORE.search(before) is not None or _WORD_AFTER.match(data, stop, stop + 16) is not None
         if is_phone(
             data[begin:stop].decode("latin-1"), is_named=is_named, is_other=_OTHER_WORD.search(before) is not None

@@ -70,6 +70,9 @@ fingerprint aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99
 ticket 4155550132 line 2030
 12,345,678 of 98.765.432 rows
 ISBN 978-3-16-148410-0
+"requestId": "1a560a91-639a-ee32-36ef-af5d250047d7"
+"requestId": "09142178-7961-ae96-a9ab-7185252f3377"
+"requestId": "07952003-3301-e510-ad25-3defd8b58b78"
 """.strip().splitlines()
 
 
