@@ -24,6 +24,7 @@ from gateway.problems import Problem
 from gateway.requests import minting, refusals
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
+from gateway.requests.declared import with_declared
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
@@ -162,7 +163,12 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
     if isinstance(revision, Problem):
         raise revision
     examined = examine(
-        admission=arrival.admission, request=arrival.request, claim=arrival.claim, key=key, revision=revision, now=now
+        admission=arrival.admission,
+        request=arrival.request,
+        claim=arrival.claim,
+        key=with_declared(key, arrival.request),
+        revision=revision,
+        now=now,
     )
     try:
         examined = minting.advised(examined)

@@ -34,6 +34,13 @@ def link_of(key: KeyFacts) -> IntentLink:
             is_machine_turn=key.prompt.is_machine_turn,
             reason=f"The key is bound to {bound}; no enrolled device signed for it.",
         )
+    if key.declared is not None:
+        return IntentLink(
+            level=LinkLevel.DECLARED,
+            prompt_id=key.declared.id,
+            is_machine_turn=key.declared.is_machine_turn,
+            reason="The client's User-Agent names the conversation; nothing proves it.",
+        )
     named = "names a conversation without a recorded prompt" if key.conversation else "names no conversation"
     return IntentLink(
         level=LinkLevel.PERSON, prompt_id=None, is_machine_turn=False, reason=f"The key {named}: the person only."

@@ -123,6 +123,8 @@ class KeyFacts:
     prompt: PromptFacts | None
     # The keys this one was derived from, eldest first (AssumeRole and its like, answered here).
     ancestors: tuple[UUID, ...] = ()
+    # The newest prompt of a conversation that only the client names (see `declared`).
+    declared: PromptFacts | None = None
 
     @property
     def root_id(self) -> UUID:

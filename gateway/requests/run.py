@@ -29,6 +29,7 @@ from gateway.problems import Problem
 from gateway.requests import outcomes, rows, settle, verdicts
 from gateway.requests.asking import call_session, digest_of, session_ask
 from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, queue_run, stored_admission
+from gateway.requests.declared import with_declared
 from gateway.requests.examine import Examined, examine, plan_of, wire_request
 from gateway.requests.keyring import keys_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
@@ -168,7 +169,14 @@ def _ready(tenant_id: UUID, run_id: UUID, now: datetime) -> _Ready | Problem | N
         return key or KeyExpired()
     try:
         # The signature was verified when the call arrived; its date may be outside the window by now.
-        examined = examine(admission=admission, request=request, claim=claim, key=key, revision=revision, now=now)
+        examined = examine(
+            admission=admission,
+            request=request,
+            claim=claim,
+            key=with_declared(key, request),
+            revision=revision,
+            now=now,
+        )
     except Problem as problem:
         return problem
     with in_tenant(tenant_id):
