@@ -56,6 +56,10 @@ SECRET_ACTIONS = frozenset(
         "secretsmanager:GetSecretValue",
     }
 )
+# Answered with keys of hoopweb's own: nothing secret of the account's reaches the agent.
+_OWN_KEYS = frozenset(
+    {"s3express:CreateSession", "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:GetSessionToken"}
+)
 # Parameters are secrets only where they are asked for in clear.
 _PARAMETER_ACTIONS = frozenset(
     {"ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath"}
@@ -71,7 +75,8 @@ def taints_of(candidates: Iterable[Candidate]) -> tuple[Taint, ...]:
 def _of_reading(candidate: Candidate) -> Iterable[Taint]:
     names = {action.name for action in (*candidate.actions, *candidate.effective)}
     is_decrypted = candidate.parameters.get("WithDecryption") is True and not names.isdisjoint(_PARAMETER_ACTIONS)
-    if is_decrypted or candidate.access is AccessClass.CREDENTIAL or not names.isdisjoint(SECRET_ACTIONS):
+    is_minting = candidate.access is AccessClass.CREDENTIAL and not names <= _OWN_KEYS
+    if is_decrypted or is_minting or not names.isdisjoint(SECRET_ACTIONS):
         yield Taint.SECRET
     if not names.isdisjoint(UNTRUSTED_ACTIONS):
         yield Taint.UNTRUSTED

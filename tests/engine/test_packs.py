@@ -368,6 +368,8 @@ def test_writes_need_b_and_secrets_need_a(level: LinkLevel, write: Effect, secre
     assert decide(policy, question(candidate("s3:PutObject", AccessClass.WRITE), link=level)).effect is write
     assert decide(policy, question(candidate("secretsmanager:GetSecretValue"), link=level)).effect is secret
     assert decide(policy, question(candidate("s3:GetObject"), link=level)).effect is Effect.ALLOW
+    # A role taken through hoopweb is as a write: its keys are hoopweb's own.
+    assert decide(policy, question(candidate("sts:AssumeRole", AccessClass.CREDENTIAL), link=level)).effect is write
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,12 @@ def test_a_call_leaves_what_it_read(name: str, parameters: dict[str, Any], expec
 
 
 def test_an_answer_with_credentials_is_a_secret() -> None:
-    assert taints_of([candidate("sts:AssumeRole", AccessClass.CREDENTIAL)]) == (Taint.SECRET,)
+    assert taints_of([candidate("sts:GetFederationToken", AccessClass.CREDENTIAL)]) == (Taint.SECRET,)
+
+
+@pytest.mark.parametrize("name", ["sts:AssumeRole", "sts:GetSessionToken", "s3express:CreateSession"])
+def test_an_answer_with_keys_of_our_own_is_none(name: str) -> None:
+    assert taints_of([candidate(name, AccessClass.CREDENTIAL)]) == ()
 
 
 def test_any_reading_and_any_carried_action_counts() -> None:
