@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -40,6 +41,7 @@ from hoopweb.ui.entering import enter, go_on, next_page
 _FLOWS = "sso_flows"
 _MOST_FLOWS = 10
 _FLOW_SECONDS = 900
+_MOST_REFUSALS, _REFUSAL_SECONDS = 20, 60
 # Asked to prove himself again, the person must have done so within this.
 FRESH_SECONDS = 60
 View = Callable[..., HttpResponse]
@@ -118,10 +120,14 @@ def remember_flow(request: HttpRequest, state: str, **facts: Any) -> None:
     """Keep one attempt in the browser's session, bound to the door it began at."""
     flows = request.session.get(_FLOWS, {})
     kept = sorted(flows.items(), key=lambda item: item[1]["at"])[-(_MOST_FLOWS - 1) :]
-    door_path = request.path.rsplit("/", 2)[0]
     request.session[_FLOWS] = dict(kept) | {
-        state: {**facts, "at": time.time(), "door": door_path, "next": next_page(request)}
+        state: {**facts, "at": time.time(), "door": _door_of(request), "next": next_page(request)}
     }
+
+
+def _door_of(request: HttpRequest) -> str:
+    """`/sso/<organisation>/<name>/<protocol>`: an answer for one door opens no other."""
+    return "/".join(request.path.split("/")[:5])
 
 
 def spend_flow(request: HttpRequest, state: str) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def spend_flow(request: HttpRequest, state: str) -> dict[str, Any]:
     request.session[_FLOWS] = flows
     # Written now: whatever happens next, this state was used.
     request.session.save()
-    if found is None or time.time() - found["at"] > _FLOW_SECONDS or found["door"] != request.path.rsplit("/", 2)[0]:
+    if found is None or time.time() - found["at"] > _FLOW_SECONDS or found["door"] != _door_of(request):
         raise SignOnRefused("This browser did not ask for that answer, or asked too long ago")
     return found
 
@@ -180,7 +186,13 @@ def _code(request: HttpRequest) -> str:
 
 
 def record_refusal(tenant: Tenant, provider: IdentityProvider, problem: Problem) -> None:
-    """An answer that was refused is evidence; its content is not: only which check it failed."""
+    """An answer that was refused is evidence; its content is not: only which check it failed.
+
+    Anybody can send such answers, so only so many are written down: nobody fills a tenant's ledger from outside.
+    """
+    counter = f"refused-answers:{provider.pk}"
+    if not cache.add(counter, 1, timeout=_REFUSAL_SECONDS) and cache.incr(counter) > _MOST_REFUSALS:
+        return
     with in_tenant(tenant):
         append(
             tenant_id=tenant.pk,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from hoopweb.ui import access, api_keys, approvals, connections, devices, entry, events, policies, sessions, sso
+from hoopweb.ui import access, api_keys, approvals, connections, devices, entry, events, policies, saml, sessions, sso
 
 urlpatterns: list[URLPattern] = [
     path("", RedirectView.as_view(pattern_name="ui:sessions"), name="home"),
@@ -15,6 +15,10 @@ urlpatterns: list[URLPattern] = [
     path("sso/<slug:organisation>/", sso.organisation, name="sso-organisation"),
     path("sso/<slug:organisation>/<slug:name>/oidc/start/", sso.oidc_start, name="oidc-start"),
     path("sso/<slug:organisation>/<slug:name>/oidc/callback/", sso.oidc_callback, name="oidc-callback"),
+    path("sso/<slug:organisation>/<slug:name>/saml/metadata/", saml.metadata, name="saml-metadata"),
+    path("sso/<slug:organisation>/<slug:name>/saml/start/", saml.start, name="saml-start"),
+    path("sso/<slug:organisation>/<slug:name>/saml/acs/", saml.consume, name="saml-acs"),
+    path("sso/<slug:organisation>/<slug:name>/saml/finish/<uuid:seen_id>/", saml.finish, name="saml-finish"),
     path("device/", devices.device_page, name="device"),
     path("sign-out/", entry.sign_out, name="sign-out"),
     path("tenant/", entry.switch_tenant, name="switch-tenant"),
