@@ -7,7 +7,7 @@ CORPUS ?=
 TESTS_AT_ONCE ?= 2
 PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
 
-.PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
+.PHONY: help run demo test test-all check lint types contracts bench bench-masking quality figures clean lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -50,6 +50,15 @@ contracts:
 bench: ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in)
 	@./bootstrap.sh dev
 	@$(PYTHON) -m bench $(ARGS)
+
+# Other engines live apart: none of what they bring is the product's.
+BENCH_PYTHON = .tools/bench-venv/bin/python
+
+bench-masking: ## measure masking beside Presidio and detect-secrets (downloads them once)
+	@./bootstrap.sh dev
+	@test -x $(BENCH_PYTHON) || { .tools/uv-bootstrap/bin/uv venv --quiet --python 3.11 .tools/bench-venv && \
+	    VIRTUAL_ENV=.tools/bench-venv .tools/uv-bootstrap/bin/uv pip install --quiet --requirements requirements-bench.txt; }
+	@$(PYTHON) -m bench.masking $(BENCH_PYTHON)
 
 quality: ## measure what masking finds and misses (CORPUS=folder of your own)
 	@./bootstrap.sh dev

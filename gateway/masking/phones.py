@@ -39,10 +39,11 @@ _DOTTED_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NORTH_AMERICA = re.compile(r"(?:\+?1[-. ]{0,2})?\(?([2-9]\d\d)\)?[-. /]{0,2}([2-9]\d\d)[-. ]?\d{4}")
 _SSN = re.compile(r"\d{3}[- ]\d\d[- ]\d{4}")
 _CARD = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
+_DECIMAL = re.compile(r"-?\d{1,4}\.\d{4,}")
+_NO_PHONE = re.compile("|".join(shape.pattern for shape in (_DATE, _DOTTED_QUAD, _SSN, _DECIMAL)))
 _LONELIEST = 9
 _LONELIEST_IN_PARTS = 8
 _BRACKET = ord("(")
-_DECIMAL = re.compile(r"-?\d{1,4}\.\d{4,}")
 _OBJECT_ID = re.compile(r"\d+(?:\.\d+){3,}")
 _LABELLED = re.compile(
     rb"(?i)(?:phone|tel(?:ephone|efon)?|mobile|fax|cell|msisdn|whatsapp)(?:[ _-]?(?:number|num|no\.?|nr\.?))?[\"']?\s{0,2}[:=>]\s{0,2}[\"']?"
@@ -70,18 +71,20 @@ def spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
         is_beside_word = before.rstrip(b" \t\"'#:=_-")[-1:].isalnum()
         is_named = _WORD_BEFORE.search(before) is not None or _WORD_AFTER.match(data, stop, stop + 16) is not None
         if is_phone(
-            data[begin:stop].decode("latin-1"), is_named=is_named, is_other=_OTHER_WORD.search(before) is not None
+            data[begin:stop].decode("latin-1"),
+            is_named=is_named,
+            is_other=is_beside_word and _OTHER_WORD.search(before) is not None,
         ):
             yield ByteSpan(begin, stop, "phone", "phone")
 
 
 def is_phone(written: str, *, is_named: bool, is_other: bool) -> bool:
     """Whether this run of digits and signs is a phone number; a word beside it may name it one, or something else."""
-    number = _EXTENSION.sub("", written)
-    digits = re.sub(r"\D", "", number)
+    number = _EXTENSION.sub("", written) if written[-6:].isalnum() and not written.isdigit() else written
+    digits = "".join(filter(str.isdigit, number))
     if not 7 <= len(digits) <= 15 or len(set(digits)) < 2 or number.count("(") != number.count(")"):
         return False
-    if any(shape.fullmatch(number) for shape in (_DATE, _DOTTED_QUAD, _SSN, _CARD, _DECIMAL)) or _is_object_id(number):
+    if _NO_PHONE.fullmatch(number) or _CARD.fullmatch(number) or _is_object_id(number):
         return False
     if "+" in number[:2]:
         return _is_abroad("+" + digits) or (_is_abroad("+" + digits.replace("0", "", 1)) and "(0)" in number)

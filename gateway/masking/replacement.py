@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -86,22 +87,40 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 
 
+# So many different values of one answer are committed to; a table of secrets must not become a table of its own.
+MOST_COMMITTED_VALUES = 64
+
+
+def value_commitment(salt: bytes, value: str | bytes) -> str:
+    """What a record keeps of one masked value: nothing without the salt, a proof of the very value with it."""
+    plain = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    return hmac.new(salt, b"masked value\0" + plain, "sha256").hexdigest()[:32]
+
+
 @dataclass(slots=True)
 class Tally:
-    """Counts of masked values by type and by the rule that found them; never a value."""
+    """Counts of masked values by type and by the rule that found them; never a value.
+
+    With a `salt`, `values` are commitments to the first values: whoever has the salt can confirm a suspected one.
+    """
 
     by_type: Counter[str] = field(default_factory=Counter)
     by_rule: Counter[str] = field(default_factory=Counter)
+    salt: bytes = field(default=b"", repr=False)
+    values: dict[str, None] = field(default_factory=dict)
 
-    def add(self, kind: str, rule: str) -> None:
+    def add(self, kind: str, rule: str, value: object = None) -> None:
         """Count one masked value."""
         self.by_type[kind] += 1
         self.by_rule[rule] += 1
+        if self.salt and len(self.values) < MOST_COMMITTED_VALUES and isinstance(value, str | bytes) and value:
+            self.values[value_commitment(self.salt, value)] = None
 
     def merge(self, other: Tally) -> None:
         """Take over another tally's counts."""
         self.by_type.update(other.by_type)
         self.by_rule.update(other.by_rule)
+        self.values |= other.values
 
     def __bool__(self) -> bool:
         return bool(self.by_type)
@@ -181,7 +200,8 @@ PLAIN = Writing()
 
 def is_base64(text: str) -> bool:
     """Whether `text` is non-empty canonical base64, as botocore writes and reads blobs."""
-    return bool(text) and _BASE64.fullmatch(text) is not None
+    # Asked of every value: most are ruled out by their length.
+    return bool(text) and len(text) % 4 == 0 and _BASE64.fullmatch(text) is not None
 
 
 def to_base64(text: str) -> str:
