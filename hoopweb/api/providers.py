@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gateway.identity import providers
+from gateway.identity import providers, saml
 from gateway.identity.door_models import IdentityProvider
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
@@ -84,6 +84,36 @@ class Providers(ApiView):
             by_label=self.caller.label,
             now=self.now,
             **given,
+        )
+        return Response(IdentityProviderSerializer(made).data, status=201)
+
+
+class SamlProviderBody(StrictSerializer):
+    name = serializers.CharField(max_length=40)
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+    metadata = serializers.CharField(max_length=saml.LARGEST_METADATA, help_text="The provider's own metadata (XML).")
+    group_claim = serializers.CharField(max_length=200, required=False, default="groups")
+    group_map: Any = serializers.DictField(required=False, default=dict)
+    default_roles = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, default=list, max_length=10
+    )
+
+
+class SamlProviders(ApiView):
+    rights: ClassVar = {"POST": Right.PROVIDERS_WRITE}
+
+    @describe(
+        "Connect a SAML provider",
+        IdentityProviderSerializer,
+        body=SamlProviderBody,
+        status=201,
+        operation_id="identity_providers_create_saml",
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        caller = self.caller
+        made = saml.create_saml_provider(
+            tenant=caller.tenant, by_label=caller.label, now=self.now, **self.body(SamlProviderBody)
         )
         return Response(IdentityProviderSerializer(made).data, status=201)
 

@@ -28,6 +28,7 @@ from hoopweb.api import (
     sessions,
     sign_ins,
     standing,
+    workload_rules,
 )
 
 
@@ -72,6 +73,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/service-accounts/", service_accounts.ServiceAccounts, "service-accounts"),
     route("v1/service-accounts/<uuid:account_id>/suspend/", standing.SuspendServiceAccount, "service-account-suspend"),
     route("v1/service-accounts/<uuid:account_id>/resume/", standing.ResumeServiceAccount, "service-account-resume"),
+    route("v1/workload-rules/", workload_rules.WorkloadRules, "workload-rules"),
+    route("v1/workload-rules/<uuid:rule_id>/", workload_rules.OneWorkloadRule, "workload-rule"),
     route("v1/api-keys/", api_keys.ApiKeys, "api-keys"),
     route("v1/api-keys/<uuid:key_id>/", api_keys.OneApiKey, "api-key"),
     route("v1/keys/", keys.Keys, "keys"),
@@ -85,6 +88,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/events/<int:sequence>/", events.OneEvent, "event"),
     route("v1/events/<int:sequence>/proof/", events.Proof, "proof"),
     route("v1/identity-providers/", providers.Providers, "identity-providers"),
+    route("v1/identity-providers/saml/", providers.SamlProviders, "identity-providers-saml"),
     route("v1/identity-providers/<uuid:provider_id>/enable/", providers.EnableProvider, "provider-enable"),
     route("v1/identity-providers/<uuid:provider_id>/disable/", providers.DisableProvider, "provider-disable"),
     route("v1/sign-ins/", sign_ins.SignIns, "sign-ins"),

@@ -43,6 +43,7 @@ WRITES = [
     ("post", "keys/"),
     ("delete", f"keys/{ANY_ID}/"),
     ("post", "identity-providers/"),
+    ("post", "identity-providers/saml/"),
     ("post", f"identity-providers/{ANY_ID}/enable/"),
     ("post", f"identity-providers/{ANY_ID}/disable/"),
     ("delete", f"sign-ins/{ANY_ID}/"),
@@ -56,6 +57,7 @@ UNREAD = (
     "suspend/",
     "resume/",
     "able/",
+    "saml/",
     *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices")),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
