@@ -11,6 +11,7 @@ from gateway.connections.problems import ConnectionNotActive, ConnectionUnknown
 from gateway.connections.sts import BaseKeys, RoleTarget
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
+from gateway.tenants.scope import as_role
 
 SECRET_COLUMN = "connections_credential.sealed_secret"  # noqa: S105 - the name of a column
 
@@ -35,6 +36,12 @@ def active_connection(tenant: Tenant, connection_id: UUID) -> Connection:
     if found.state != ConnectionState.ACTIVE:
         raise ConnectionNotActive(f"Connection `{found.name}` is {found.state}")
     return found
+
+
+def of_role(role_arn: str) -> list[Connection]:
+    """The active connections of a role, of whichever tenants: for a workload that knows nothing but the role's name."""
+    with as_role(role_arn):
+        return list(Connection.objects.filter(role_arn=role_arn, state=ConnectionState.ACTIVE).order_by("id"))
 
 
 def role_target(tenant: Tenant, found: Connection) -> RoleTarget:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import F
+
 from audit.kinds import EventKind
 from audit.services import NewEvent
 from gateway.identity import keys
@@ -36,7 +38,7 @@ def keep(*, tenant_id: UUID, parent_id: UUID, made: DerivedKey, by_label: str, n
         id=made.id,
         tenant_id=tenant_id,
         access_key_id=made.issued.access_key_id,
-        sealed_secret=_sealed(tenant_id, made),
+        sealed_secret=_sealed(tenant_id, made.issued),
         token_digest=keys.digest(made.issued.plaintext_token),
         user_id=parent.user_id,
         service_account_id=parent.service_account_id,
@@ -55,28 +57,36 @@ def keep(*, tenant_id: UUID, parent_id: UUID, made: DerivedKey, by_label: str, n
     return _event(tenant_id, made, by_label, str(parent.connection_id), now)
 
 
-def keep_for_workload(
+def prepare_for_workload(
     *,
     tenant_id: UUID,
+    key_id: UUID,
     service_account_id: UUID,
     connection_id: UUID,
-    made: DerivedKey,
-    by_label: str,
+    issued: IssuedGatewayKey,
     now: datetime,
-) -> NewEvent:
-    """Keep a workload's first key, given for a web identity token; returns its event, for the caller to append."""
+) -> None:
+    """Keep a workload's key that is not in force; `put_in_force` does that. Raises IntegrityError if known."""
     GatewayKey.objects.create(
-        id=made.id,
+        id=key_id,
         tenant_id=tenant_id,
-        access_key_id=made.issued.access_key_id,
-        sealed_secret=_sealed(tenant_id, made),
-        token_digest=keys.digest(made.issued.plaintext_token),
+        access_key_id=issued.access_key_id,
+        sealed_secret=_sealed(tenant_id, issued),
+        token_digest=keys.digest(issued.plaintext_token),
         service_account_id=service_account_id,
         connection_id=connection_id,
         issued_at=now,
-        expires_at=made.expires_at,
-        role_chain=made.role_chain,
+        expires_at=now,
+        revoked_at=now,
     )
+
+
+def put_in_force(*, tenant_id: UUID, made: DerivedKey, by_label: str, now: datetime) -> NewEvent:
+    """Open a prepared key with the call that is answered by it; returns its event, for the caller to append."""
+    # Only one that was never in force: such a one ends the moment it begins.
+    prepared = GatewayKey.objects.for_tenant(tenant_id).filter(pk=made.id, expires_at=F("issued_at"))
+    prepared.update(revoked_at=None, issued_at=now, expires_at=made.expires_at, role_chain=made.role_chain)
+    connection_id = GatewayKey.objects.for_tenant(tenant_id).values_list("connection_id", flat=True).get(pk=made.id)
     return _event(tenant_id, made, by_label, str(connection_id), now)
 
 
@@ -89,8 +99,8 @@ def kept_keys(*, tenant_id: UUID, key_id: UUID) -> tuple[IssuedGatewayKey, datet
     return keys.derived_key(access_key_id=row.access_key_id, secret=secret.decode()), row.expires_at
 
 
-def _sealed(tenant_id: UUID, made: DerivedKey) -> bytes:
-    plaintext = made.issued.plaintext_secret.encode()
+def _sealed(tenant_id: UUID, issued: IssuedGatewayKey) -> bytes:
+    plaintext = issued.plaintext_secret.encode()
     return sealing.seal(tenant_id=tenant_id, column=SECRET_COLUMN, plaintext=plaintext)
 
 

@@ -21,7 +21,7 @@ from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import minting, refusals
+from gateway.requests import minting, refusals, unsigned
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.declared import with_declared
@@ -29,7 +29,7 @@ from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
-from gateway.requests.problems import IdReused, NotExamined, UnknownKey
+from gateway.requests.problems import BootFenced, IdReused, NotExamined, UnknownKey
 from gateway.requests.resend import verdict_of_known
 from gateway.requests.write import Written, is_one_statement, write_down
 from gateway.tenants.scope import in_tenant
@@ -60,7 +60,11 @@ def admit(*, edge: EdgeIdentity, boot_id: UUID, items: Sequence[Admission], now:
     untrusted: list[Untrusted] = []
     arrivals: dict[UUID, list[Arrival]] = defaultdict(list)
     for item in items:
-        arrival = _arrive(item, edge)
+        visited = _visit(item, edge=edge, boot_id=boot_id, now=now)
+        if isinstance(visited, Verdict):
+            verdicts[item.id] = visited
+            continue
+        arrival = visited or _arrive(item, edge)
         if isinstance(arrival, Untrusted):
             untrusted.append(arrival)
         else:
@@ -79,6 +83,24 @@ def _unforeseen(admission: Admission) -> Problem:
     """The outer edge of one item: what nobody foresaw in it is its own refusal, never its neighbours'."""
     log.exception("admission %s could not be examined", admission.id)
     return NotExamined()
+
+
+def _visit(admission: Admission, *, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> Verdict | Untrusted | None:
+    """Answer a workload that brings a token instead of a signature; None for every other call."""
+    try:
+        request = wire_request(admission)
+        parameters = unsigned.parameters_of(request)
+        if parameters is None:
+            return None
+        visit = unsigned.visitor(admission, request, parameters, edge=edge, now=now)
+        entry = unsigned.entry_of(visit, edge_id=edge.id, boot_id=boot_id, now=now)
+    except BootFenced:
+        raise
+    except Problem as problem:
+        return Untrusted(admission=admission, problem=problem)
+    except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
+        return Untrusted(admission=admission, problem=_unforeseen(admission))
+    return _write(visit.home.tenant_id, [entry], edge=edge, boot_id=boot_id, now=now)[admission.id]
 
 
 def _arrive(admission: Admission, edge: EdgeIdentity) -> Arrival | Untrusted:

@@ -148,8 +148,11 @@ def assumed_role_user(hop: Hop, session: RoleSession) -> tuple[tuple[str, str], 
 
 def keep(mint: Mint, examined: Examined, *, now: datetime) -> NewEvent:
     """Keep the keys inside the tenant's transaction; returns their event, for the caller to append."""
-    key = examined.key
-    return derived.keep(tenant_id=key.tenant_id, parent_id=key.id, made=mint.key, by_label=key.principal.label, now=now)
+    key, label = examined.key, examined.key.principal.label
+    if mint.key.id == key.id:
+        # A workload's first key: it was prepared, since what is recorded of this very call refers to it.
+        return derived.put_in_force(tenant_id=key.tenant_id, made=mint.key, by_label=label, now=now)
+    return derived.keep(tenant_id=key.tenant_id, parent_id=key.id, made=mint.key, by_label=label, now=now)
 
 
 def end(row: ProxiedRequest, mint: Mint, *, now: datetime) -> None:

@@ -102,6 +102,11 @@ def of_decision(decision: Decision) -> Problem:
     return RefusedByPolicy(decision.advice)
 
 
+def of_refused(decision: Decision) -> Problem:
+    """The problem of a call that is not allowed and that people cannot be asked about."""
+    return RefusedByPolicy(decision.advice)
+
+
 def pending(*, admission: Admission, approval_id: UUID, url: str) -> Answer:
     """What a client gets whose call still waits for people: not retried by SDKs, and it says where to look."""
     return answer_of(ApprovalPending(f"Approval {approval_id}: {url}/approvals/{approval_id}/"), admission=admission)

@@ -49,6 +49,14 @@ def as_edge(edge_id: UUID) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def as_role(role_arn: str) -> Iterator[None]:
+    """Open a transaction that sees the connections of one AWS role, and nothing else."""
+    with transaction.atomic():
+        _set("app.role_arn", role_arn)
+        yield
+
+
 def all_tenant_ids() -> list[UUID]:
     """Return every tenant's id, for tasks that visit each in turn. Only the tenant table opens to this."""
     with transaction.atomic():
