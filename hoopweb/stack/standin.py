@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from hoopweb.stack.accesslog import AccessLog, Application, Environ
+from hoopweb.stack.functions import Functions
 from hoopweb.stack.seed import ACCOUNT, REGION, seed
 
 READY_PATH = "/hoopweb-standin/ready"
@@ -53,7 +54,7 @@ def application(access_log: Path) -> Ready:
     default_user_config["batch"] = {"use_docker": False}
     backend: LambdaSimpleBackend = lambda_simple_backends[ACCOUNT][REGION]
     backend.lambda_simple_results_queue = RepeatingResults()
-    return Ready(AccessLog(DomainDispatcherApplication(create_backend_app), access_log))
+    return Ready(AccessLog(Functions(DomainDispatcherApplication(create_backend_app)), access_log))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
