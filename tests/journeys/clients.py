@@ -40,11 +40,19 @@ class Fetched:
     body: bytes
 
 
-def fetch(tenant: Tenant, url: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> Fetched:
+def fetch(
+    tenant: Tenant,
+    url: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Fetched:
     """Open a URL as curl would, trusting the demo's authority alone."""
     context = ssl.create_default_context(cafile=str(tenant.product.stack.plan.certificates.authority))
     # Without a type urllib claims a form, and the stand-in would then lose the body.
-    given = {"Content-Type": "application/octet-stream", **headers} if body is not None else headers
+    own = dict(headers or {})
+    given = {"Content-Type": "application/octet-stream", **own} if body is not None else own
     request = urllib.request.Request(url, method=method, data=body, headers=given)
     try:
         with urllib.request.urlopen(request, context=context, timeout=30) as answer:
@@ -58,6 +66,8 @@ def environment(tenant: Tenant, **more: str) -> dict[str, str]:
     wanted = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
     return {
         **{name: tenant.demo[name] for name in (*wanted, "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")},
+        # The one name the aws CLI of version 1 reads.
+        "AWS_DEFAULT_REGION": tenant.demo["AWS_REGION"],
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
