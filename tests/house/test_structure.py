@@ -29,7 +29,8 @@ BUILD_TIME = {"gateway/wire/tables_compiler.py"}
 IMPURE_PARTS = {"http.client", "http.server", "urllib.request", "multiprocessing"}
 TOP_LEVEL = {
     ".ci", ".gitignore", "CHANGELOG.md", "Makefile", "README.md", "approvals", "audit", "bench", "bootstrap.sh",
-    "deploy", "docs", "gateway", "hoopweb", "manage.py", "pyproject.toml", "requirements-demo.in",
+    "deploy", "docs", "gateway", "hoopweb", "manage.py", "pyproject.toml", "requirements-bench.in",
+    "requirements-bench.txt", "requirements-demo.in",
     "requirements-demo.txt", "requirements-dev.in", "requirements-dev.txt", "requirements.in", "requirements.txt", "tests",
 }  # fmt: skip
 LONGEST_FILE = 400
