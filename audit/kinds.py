@@ -107,6 +107,7 @@ _OUTCOME = frozenset(
         "bytes_scanned",
         "bytes_unscanned",
         "masked",
+        "mask_rules",
         "request_commitment",
         "response_commitment",
         "was",
@@ -115,6 +116,7 @@ _OUTCOME = frozenset(
 _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expires_at", "request", "voter", "vote"}) | {
     "pins",
     "not_pinned",
+    "proof",
     "reason",
     "key",
     "state",

@@ -39,7 +39,7 @@ class Relay:
 
     async def run(self, head: AnswerHead, plan: MaskPlan) -> None:
         """Mask and answer. Nothing is written to the client before it is known that it may be."""
-        masker = open_body(head.status, head.headers, plan, method=self._exchange.head.method)
+        masker = open_body(head.status, head.headers, plan, method=self._exchange.head.method, salt=self._tally.salt)
         if isinstance(masker, Withheld):
             raise _refusal(masker)
         if masker.headers is None:
@@ -98,7 +98,9 @@ class Relay:
 
     def _note(self, end: End) -> None:
         report = end.report
-        self._tally.masked(by_type=report.masked_by_type, by_rule=report.masked_by_rule)
+        self._tally.masked(
+            by_type=report.masked_by_type, by_rule=report.masked_by_rule, values=report.values, rules=report.rules
+        )
         self._tally.bytes_scanned, self._tally.bytes_unscanned = report.bytes_scanned, report.bytes_unscanned
 
 

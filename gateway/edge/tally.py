@@ -23,11 +23,14 @@ class CallTally:
 
     def __init__(self, *, id: UUID, salt: bytes) -> None:  # noqa: A002  # the contract's word
         self.id = id
+        self.salt = salt
         self.is_ended = False
         self.bytes_scanned = 0
         self.bytes_unscanned = 0
         self._masked_by_type: Mapping[str, int] = {}
         self._masked_by_rule: Mapping[str, int] = {}
+        self._masked_values: tuple[str, ...] = ()
+        self._mask_rules = ""
         self._kind = OutcomeKind.NOT_SENT
         self._error = ""
         self._started_at: float | None = None
@@ -72,8 +75,12 @@ class CallTally:
         if len(self._head) < LARGEST_RECORDED_HEAD:
             self._head += data[: LARGEST_RECORDED_HEAD - len(self._head)]
 
-    def masked(self, *, by_type: Mapping[str, int], by_rule: Mapping[str, int]) -> None:
+    def masked(
+        self, *, by_type: Mapping[str, int], by_rule: Mapping[str, int], values: tuple[str, ...], rules: str
+    ) -> None:
+        """What the masker reports: counts, commitments to values, the version of its rules."""
         self._masked_by_type, self._masked_by_rule = by_type, by_rule
+        self._masked_values, self._mask_rules = values, rules
 
     def end(self, kind: OutcomeKind, *, error: str = "") -> None:
         """Say how the call ended; the first word stands."""
@@ -97,6 +104,8 @@ class CallTally:
             bytes_unscanned=self.bytes_unscanned,
             masked_by_type=dict(self._masked_by_type),
             masked_by_rule=dict(self._masked_by_rule),
+            masked_values=self._masked_values,
+            mask_rules=self._mask_rules,
             request_commitment=self._request.hexdigest() if self._request is not None and self.was_sent else "",
             response_commitment=self._response.hexdigest() if self._response is not None and self.has_answer else "",
             content_type=http1.header(headers, "content-type")[:LARGEST_NOTED_TEXT],

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from gateway.masking.headers import Headers
 from gateway.masking.replacement import Tally
+from gateway.masking.versions import rules_version
 
 WITHHELD_CODE = "masking.withheld"
 
@@ -41,12 +42,17 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskReport:
-    """What masking did: values by type and by rule, and bytes of the original body looked at or passed unread."""
+    """What masking did: values by type and by rule, and bytes of the original body looked at or passed unread.
+
+    `values` are commitments to masked values, where a salt was given; `rules` is the version of the rules.
+    """
 
     masked_by_type: Mapping[str, int] = field(default_factory=dict)
     masked_by_rule: Mapping[str, int] = field(default_factory=dict)
     bytes_scanned: int = 0
     bytes_unscanned: int = 0
+    values: tuple[str, ...] = ()
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +100,6 @@ def report_of(tally: Tally, *, scanned: int = 0, unscanned: int = 0) -> MaskRepo
         masked_by_rule=dict(tally.by_rule),
         bytes_scanned=scanned,
         bytes_unscanned=unscanned,
+        values=tuple(tally.values),
+        rules=rules_version(),
     )

@@ -209,5 +209,5 @@ def replaced(text: str, spans: Sequence[Span], tally: Tally, writing: Writing = 
         is_number = _JSON_NUMBER.fullmatch(value) and _BEFORE_NUMBER.search(text[max(0, span.start - 20) : span.start])
         pieces += (text[done : span.start], "0" if is_number else writing.text(span.kind, value))
         done = span.end
-        tally.add(span.kind, span.rule)
+        tally.add(span.kind, span.rule, value)
     return "".join((*pieces, text[done:]))

@@ -27,14 +27,21 @@ from gateway.wire.ranges import ContentRange, read_content_range, read_range
 
 
 def open_body(
-    status: int, headers: Headers, plan: MaskPlan, *, method: str = "GET", scanner: ContentScanner | None = None
+    status: int,
+    headers: Headers,
+    plan: MaskPlan,
+    *,
+    method: str = "GET",
+    scanner: ContentScanner | None = None,
+    salt: bytes = b"",
 ) -> BodyMasker | Withheld:
     """Start on a response. The headers come as upstream sent them; `method` is the request's.
 
-    Withheld at once where the head already shows that the body cannot be masked.
+    Withheld at once where the head already shows that the body cannot be masked. With a `salt` the report commits to
+    the values that were masked.
     """
     wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
-    how = Masking(scanner=scanner or default_scanner(), tally=Tally(), wanted=wanted)
+    how = Masking(scanner=scanner or default_scanner(), tally=Tally(salt=salt), wanted=wanted)
     try:
         masked = http.mask_headers(headers, compile_paths(plan.header_paths, plan.clear), how)
     except ScannerFailed:

@@ -151,7 +151,7 @@ class Masked:
         self._coding = coding
         self._all = how.tally
         # The body's own counts: secrets in headers do not change the body.
-        self._tally = Tally()
+        self._tally = Tally(salt=how.tally.salt)
         self._masker = Masker(plan, scanner=how.scanner, tally=self._tally, whole=whole)
 
     @property

@@ -48,7 +48,7 @@ class Ranged:
         self._is_inside = came.first > 0
         self._is_read = is_read
         self._plan, self._how = plan, how
-        self._tally = Tally()
+        self._tally = Tally(salt=how.tally.salt)
         self._masker: Masker | None = None
         self._kept = b""
 

@@ -157,7 +157,8 @@ class Masker:
             else:
                 self._last = run
                 runs.append((run, True))
-                self.tally.add(span.kind, span.rule)
+                value = bytes(self._data[span.start + left : span.end + left]) if self.tally.salt else None
+                self.tally.add(span.kind, span.rule, value)
         return runs
 
     def _extend(self, runs: list[tuple[_Run, bool]], last: _Run, run: _Run) -> None:

@@ -135,7 +135,7 @@ class _Work:
     def _mask_whole(self, leaf: Leaf, kind: str, rule: str) -> None:
         if leaf.value is None or leaf.value == "" or leaf.value == b"":
             return
-        self._how.tally.add(kind, rule)
+        self._how.tally.add(kind, rule, leaf.value)
         self.replacements[leaf.place] = self._how.retype(
             leaf.value, kind=kind, name=leaf.name, writing=self._how.wanted.writing
         )

@@ -21,6 +21,7 @@ from audit.models import RecordingPart
 from audit.recordings import SealedHalf, sealed_half, store
 from audit.services import NewEvent, append_all, as_json
 from audit.sessions import Added, bump_counters
+from gateway.masking.replacement import MOST_COMMITTED_VALUES
 from gateway.requests import settle, storable
 from gateway.requests.models import OPEN_STATES, ProxiedRequest, RequestState
 from gateway.sealing.services import unseal
@@ -36,6 +37,7 @@ MOST_COUNTS = 256
 LARGEST_COUNT = 1_000_000
 _COUNTS = ("bytes_up", "bytes_down", "bytes_scanned", "bytes_unscanned")
 _COMMITMENT = re.compile(r"[0-9a-f]{64}")
+_VALUE = re.compile(r"[0-9a-f]{32}")
 _STATE_OF = {
     OutcomeKind.COMPLETED: RequestState.COMPLETED,
     OutcomeKind.FAILED: RequestState.FAILED,
@@ -70,7 +72,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     bytes_down: int
     bytes_scanned: int
     bytes_unscanned: int
-    masked: dict[str, dict[str, int]]
+    masked: dict[str, Any]
 
 
 _FILLED = tuple(name for name in End.__struct_fields__ if name != "id")
@@ -174,6 +176,8 @@ def _sane(outcome: Outcome, now: datetime) -> Outcome:
         content_type=storable.text(outcome.content_type, 120),
         masked_by_type=_sane_counts(outcome.masked_by_type),
         masked_by_rule=_sane_counts(outcome.masked_by_rule),
+        masked_values=tuple(one for one in outcome.masked_values if _VALUE.fullmatch(one))[:MOST_COMMITTED_VALUES],
+        mask_rules=storable.text(outcome.mask_rules, 80),
         request_commitment=_sane_commitment(outcome.request_commitment),
         response_commitment=_sane_commitment(outcome.response_commitment),
         head=outcome.head[:LARGEST_RECORDED_HEAD],
@@ -203,7 +207,12 @@ def _end_of(outcome: Outcome) -> End:
         bytes_down=outcome.bytes_down,
         bytes_scanned=outcome.bytes_scanned,
         bytes_unscanned=outcome.bytes_unscanned,
-        masked={"by_type": dict(outcome.masked_by_type), "by_rule": dict(outcome.masked_by_rule)},
+        masked={
+            "by_type": dict(outcome.masked_by_type),
+            "by_rule": dict(outcome.masked_by_rule),
+            "rules": outcome.mask_rules,
+            "values": list(outcome.masked_values),
+        },
     )
 
 
@@ -217,6 +226,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "bytes_down": outcome.bytes_down,
         "bytes_scanned": outcome.bytes_scanned,
         "bytes_unscanned": outcome.bytes_unscanned,
+        "mask_rules": outcome.mask_rules,
         "masked": dict(outcome.masked_by_type),
         "request_commitment": outcome.request_commitment,
         "response_commitment": outcome.response_commitment,

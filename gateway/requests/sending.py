@@ -58,6 +58,7 @@ class _Attempt:
     started_at: float
     request_commitment: str
     response: hmac.HMAC
+    salt: bytes
     bytes_up: int
     bytes_down: int = 0
     status: int | None = None
@@ -73,6 +74,7 @@ def send(upstream: Upstream, body: bytes, *, plan: MaskPlan, request_id: UUID, s
         started_at=time.time(),
         request_commitment=hmac.new(salt, body, hashlib.sha256).hexdigest(),
         response=hmac.new(salt, b"", hashlib.sha256),
+        salt=salt,
         bytes_up=len(body),
     )
     # A connection for this call alone: one kept from before may have been closed by now, and a call that dies with it
@@ -112,7 +114,7 @@ def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
     found = dict(headers)
     attempt.status = response.status
     attempt.aws_request_id = found.get("x-amzn-requestid") or found.get("x-amz-request-id") or ""
-    masker = open_body(response.status, headers, attempt.plan, method=attempt.method)
+    masker = open_body(response.status, headers, attempt.plan, method=attempt.method, salt=attempt.salt)
     end = _masked(attempt, masker, response) if isinstance(masker, BodyMasker) else masker
     response.close()
     return _withheld(attempt) if end is None or isinstance(end, Withheld) else _completed(attempt, response.status, end)
@@ -147,6 +149,8 @@ def _completed(attempt: _Attempt, status: int, end: End) -> Sent:
         bytes_unscanned=report.bytes_unscanned,
         masked_by_type=dict(report.masked_by_type),
         masked_by_rule=dict(report.masked_by_rule),
+        masked_values=report.values,
+        mask_rules=report.rules,
         response_commitment=attempt.response.hexdigest(),
         content_type=content_type,
         head=end.body[:LARGEST_RECORDED_HEAD],

@@ -200,6 +200,7 @@ class VerdictBatch(Message, frozen=True):
 class Outcome(Message, frozen=True):
     """How one forwarded request ended, as the edge saw it. Times are epoch seconds, sizes bytes.
 
+    `masked_values` are commitments to masked values under the verdict's salt, `mask_rules` the version of the rules.
     Commitments are HMAC-SHA-256 in hex over the clear bytes under the verdict's salt; `head` is the start of
     the masked response body. `error` is a stable code (`upstream.unreachable`, `masking.withheld`, ...).
     """
@@ -217,6 +218,8 @@ class Outcome(Message, frozen=True):
     bytes_unscanned: int = 0
     masked_by_type: dict[str, int] = {}
     masked_by_rule: dict[str, int] = {}
+    masked_values: tuple[str, ...] = ()
+    mask_rules: str = ""
     request_commitment: str = ""
     response_commitment: str = ""
     content_type: str = ""

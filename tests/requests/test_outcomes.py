@@ -68,6 +68,20 @@ def test_an_outcome_ends_its_request_with_one_event(admitted: Admission, edge: E
     assert (facts["masked"], facts["response_commitment"]) == ({"password": 2}, "b" * 64)
 
 
+def test_the_masking_record_is_kept_and_only_what_could_be_one(
+    admitted: Admission, edge: EdgeLife, acme: Tenant
+) -> None:
+    told = ("a" * 32, "not a commitment", "B" * 32)
+    store(edge, outcome(admitted, masked_by_rule={"named-secret": 2}, masked_values=told, mask_rules="1.5.0+abc"))
+    assert row_of(acme, admitted).masked == {
+        "by_type": {"password": 2},
+        "by_rule": {"named-secret": 2},
+        "rules": "1.5.0+abc",
+        "values": ["a" * 32],
+    }
+    assert events_of(acme, admitted.id)[-1][1]["mask_rules"] == "1.5.0+abc"
+
+
 def test_told_twice_it_is_stored_once_and_acknowledged_twice(admitted: Admission, edge: EdgeLife, acme: Tenant) -> None:
     for _ in range(2):
         assert store(edge, outcome(admitted), outcome(admitted)) == [admitted.id]
