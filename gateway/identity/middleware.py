@@ -1,6 +1,7 @@
 """Finds the caller and opens the tenant's transaction around the whole request.
 
-Around the whole request, because ATOMIC_REQUESTS covers only the view: middleware and templates read rows too.
+Around the whole request, because ATOMIC_REQUESTS covers only the view: middleware and templates read rows too. A view
+that says `works_outside_transactions` gets the caller alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from gateway.identity import keys, sign_ins
@@ -58,7 +60,22 @@ class CallerMiddleware:
                     _admit(request, _caller(request, tenant_id, name, plaintext))
             except Problem as problem:
                 request.caller_problem = problem  # type: ignore[attr-defined]
-            return self.get_response(request)
+            if not _works_outside_transactions(request):
+                return self.get_response(request)
+        return self.get_response(request)
+
+
+def _works_outside_transactions(request: HttpRequest) -> bool:
+    """Whether the view asks somebody over a network, and so enters the tenant itself, before and after.
+
+    A transaction that waits for AWS keeps its connection and its locks from everybody else.
+    """
+    try:
+        func = resolve(request.path_info).func
+    except Resolver404:
+        return False
+    view = getattr(func, "view_class", func)
+    return getattr(view, "works_outside_transactions", False) is True
 
 
 def _admit(request: HttpRequest, caller: Caller) -> None:

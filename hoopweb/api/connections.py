@@ -117,6 +117,8 @@ class Payloads(ApiView):
 
 class Test(ApiView):
     rights: ClassVar = {"POST": Right.CONNECTIONS_WRITE}
+    # AWS is asked, which may take seconds.
+    works_outside_transactions = True
 
     @describe("Test a connection", ConnectionSerializer, body=StrictSerializer, operation_id="connections_test")
     @idempotent

@@ -22,6 +22,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from gateway.identity.caller import Caller
 from gateway.problems import Problem
 from gateway.sealing.services import seal, unseal
+from gateway.tenants.scope import in_tenant
 from hoopweb.api.errors import Malformed
 from hoopweb.models import IdempotencyKey
 
@@ -48,6 +49,8 @@ def idempotent(method: View) -> View:
             return method(view, request, **named)
         if not _KEY.fullmatch(key):
             raise Malformed("`Idempotency-Key` takes 1 to 120 visible ASCII characters")
+        if getattr(view, "works_outside_transactions", False):
+            return _outside(view, key, request, lambda: method(view, request, **named))
         row, is_first = _claim(view.caller, key, _fingerprint(request), view.now)
         if not is_first:
             return _again(row)
@@ -56,6 +59,27 @@ def idempotent(method: View) -> View:
         return answer
 
     return wrapped  # type: ignore[return-value]  # wraps() keeps the signature, which mypy cannot follow
+
+
+def _outside(view: Any, key: str, request: Request, act: Callable[[], Response]) -> Response:
+    """The same for a view that has no transaction around it: the key is taken, and kept with the answer, in its own.
+
+    Whoever sends it again meanwhile is told so; where the write fails, the key is free again.
+    """
+    tenant = view.caller.tenant
+    with in_tenant(tenant):
+        row, is_first = _claim(view.caller, key, _fingerprint(request), view.now)
+        if not is_first:
+            return _again(row)
+    try:
+        answer = act()
+    except BaseException:
+        with in_tenant(tenant):
+            row.delete()
+        raise
+    with in_tenant(tenant):
+        _remember(row, answer)
+    return answer
 
 
 def _fingerprint(request: Request) -> str:
@@ -82,8 +106,8 @@ def _claim(caller: Caller, key: str, fingerprint: str, now: datetime) -> tuple[I
 
 def _again(row: IdempotencyKey) -> Response:
     if row.sealed_answer is None or row.status is None:
-        # Only a row of this very transaction has no answer, and it cannot meet itself.
-        raise KeyReused
+        # Within one transaction it cannot meet itself; without one, the first is still at work.
+        raise KeyReused("The first request with it has not ended yet")
     data = json.loads(unseal(tenant_id=row.tenant_id, column=COLUMN, sealed=row.sealed_answer))
     return Response(data, status=row.status, headers={"Idempotency-Replayed": "true"})
 

@@ -75,8 +75,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/service-accounts/<uuid:account_id>/resume/", standing.ResumeServiceAccount, "service-account-resume"),
     route("v1/workload-rules/", workload_rules.WorkloadRules, "workload-rules"),
     route("v1/workload-rules/<uuid:rule_id>/", workload_rules.OneWorkloadRule, "workload-rule"),
-    route("v1/workload-rules/", workload_rules.WorkloadRules, "workload-rules"),
-    route("v1/workload-rules/<uuid:rule_id>/", workload_rules.OneWorkloadRule, "workload-rule"),
     route("v1/api-keys/", api_keys.ApiKeys, "api-keys"),
     route("v1/api-keys/<uuid:key_id>/", api_keys.OneApiKey, "api-key"),
     route("v1/keys/", keys.Keys, "keys"),

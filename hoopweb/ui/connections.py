@@ -76,3 +76,7 @@ def test(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpRespo
         tenant=caller.tenant, connection_id=connection_id, by_label=caller.label, now=timezone.now()
     )
     return HttpResponseRedirect(reverse("ui:connection", kwargs={"connection_id": connection_id}))
+
+
+# AWS is asked, which may take seconds.
+test.works_outside_transactions = True  # type: ignore[attr-defined]  # CallerMiddleware reads it

@@ -38,6 +38,8 @@ WRITES = [
         for verb in ("suspend", "resume")
     ),
     ("post", "service-accounts/"),
+    ("post", "workload-rules/"),
+    ("delete", f"workload-rules/{ANY_ID}/"),
     ("post", "api-keys/"),
     ("delete", f"api-keys/{ANY_ID}/"),
     ("post", "keys/"),
@@ -58,7 +60,7 @@ UNREAD = (
     "resume/",
     "able/",
     "saml/",
-    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices")),
+    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "workload-rules")),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
 READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
@@ -134,6 +136,7 @@ LISTS = [
     "agents/",
     "keys/",
     "service-accounts/",
+    "workload-rules/",
     "members/",
     "identity-providers/",
     "sign-ins/",

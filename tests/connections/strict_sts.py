@@ -6,6 +6,7 @@ An edge of the world, faked; it answers AssumeRole and GetCallerIdentity in the 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -25,6 +26,7 @@ class StrictSts:
         self.lifetime = timedelta(hours=1)
         self.failing_code = ""
         self.refusing: set[str] = set()
+        self.watch: Callable[[], None] = lambda: None
         self.asked: list[dict[str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -44,6 +46,7 @@ class StrictSts:
         self._server.server_close()
 
     def answer(self, parameters: dict[str, str]) -> tuple[int, str]:
+        self.watch()
         self.asked.append(parameters)
         operation = parameters["Action"]
         if self.failing_code:
