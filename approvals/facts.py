@@ -35,8 +35,8 @@ def opened(approval: ApprovalRequest, asks: Sequence[Ask]) -> NewEvent:
     )
 
 
-def voted(approval: ApprovalRequest, vote: Vote) -> NewEvent:
-    """Whose answer it was, and the key it came by where no signed-in person gave it."""
+def voted(approval: ApprovalRequest, vote: Vote, *, proof: str | None) -> NewEvent:
+    """Whose answer it was, by what proof he was there, and the key it came by where no signed-in person gave it."""
     return _event(
         approval,
         EventKind.APPROVAL_VOTED,
@@ -46,6 +46,7 @@ def voted(approval: ApprovalRequest, vote: Vote) -> NewEvent:
         reason=vote.reason,
         key=str(vote.api_key_id) if vote.api_key_id else None,
         digest=approval.digest,
+        **({"proof": proof} if proof else {}),
     )
 
 

@@ -213,7 +213,8 @@ def vote(
         groups=sorted(member.groups),
         voted_at=now,
     )
-    append_all(tenant_id=tenant.pk, events=[facts.voted(approval, cast), *_decide(approval, now)])
+    proof = caller.sign_in.proof if caller.sign_in else None
+    append_all(tenant_id=tenant.pk, events=[facts.voted(approval, cast, proof=proof), *_decide(approval, now)])
     return approval
 
 

@@ -60,11 +60,11 @@ class EventKind(StrEnum):
     MEMBER_CHANGED = "member.changed"
     DEVICE_ENROLLED = "device.enrolled"
     DEVICE_REVOKED = "device.revoked"
-    ACCOUNT_SECRET_ISSUED = "service_account.secret_issued"
-    ACCOUNT_SECRET_REVOKED = "service_account.secret_revoked"
+    ACCOUNT_CREDENTIAL_ISSUED = "service_account.secret_issued"
+    ACCOUNT_CREDENTIAL_REVOKED = "service_account.secret_revoked"
     WORKLOAD_RULE_ADDED = "workload_rule.added"
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
-    WORKLOAD_TOKEN_REFUSED = "workload_token.refused"
+    WORKLOAD_REFUSED = "workload_token.refused"
     EVIDENCE_READ = "evidence.read"
 
 
@@ -206,11 +206,11 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.MEMBER_CHANGED,
                 EventKind.DEVICE_ENROLLED,
                 EventKind.DEVICE_REVOKED,
-                EventKind.ACCOUNT_SECRET_ISSUED,
-                EventKind.ACCOUNT_SECRET_REVOKED,
+                EventKind.ACCOUNT_CREDENTIAL_ISSUED,
+                EventKind.ACCOUNT_CREDENTIAL_REVOKED,
                 EventKind.WORKLOAD_RULE_ADDED,
                 EventKind.WORKLOAD_RULE_REVOKED,
-                EventKind.WORKLOAD_TOKEN_REFUSED,
+                EventKind.WORKLOAD_REFUSED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -10,6 +10,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRequest, Vote
 from gateway.identity.models import Membership, User
 from gateway.tenants.scope import in_tenant
+from tests.identity.test_members import events
 from tests.story import Story
 from tests.ui.browsing import browser_of, page
 
@@ -35,6 +36,12 @@ def test_an_approver_answers_with_a_reason(story: Story, bob: User, answer: str,
     told = page(client.get(path(story)))
     assert "“as planned”" in told.text
     assert "Approve this call" not in told.text
+
+
+def test_the_ledger_tells_by_what_proof_the_voter_was_there(story: Story, bob: User) -> None:
+    browser_of(bob).post(path(story), {"answer": "approve"})
+    (voted,) = events(story.tenant, "approval.voted")
+    assert voted["data"]["proof"] == "password+totp"
 
 
 def test_no_get_votes(story: Story, bob: User) -> None:
