@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from datetime import UTC, datetime
 from typing import Any, TypeVar, assert_never
 from uuid import UUID, uuid4
 
@@ -30,6 +31,9 @@ from gateway.wire.contract import (
     Verdict,
     VerdictKind,
 )
+from gateway.wire.replay import ReplayWindow, sighting_of
+from gateway.wire.request import WireRequest
+from gateway.wire.sigv4 import claim_of
 
 log = structlog.get_logger("edge.walk")
 
@@ -61,6 +65,7 @@ class Walk:
         self._budget = budget
         self._refusals = refusals
         self._names = names
+        self._seen = ReplayWindow()
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request. Raises ClientGone when there is nobody to answer."""
@@ -131,7 +136,7 @@ class Walk:
     async def _follow(self, exchange: Exchange, admission: Admission, verdict: Verdict) -> None:
         match verdict.kind:
             case VerdictKind.FORWARD:
-                await self._forwarding.forward(exchange, admission, verdict)
+                await self._forward(exchange, admission, verdict)
             case VerdictKind.REFUSE:
                 await exchange.answer(_carried(verdict.answer))
             case VerdictKind.RESULT:
@@ -140,6 +145,25 @@ class Walk:
                 await self._hold(exchange, admission, _carried(verdict.hold))
             case _:
                 assert_never(verdict.kind)
+
+    async def _forward(self, exchange: Exchange, admission: Admission, verdict: Verdict) -> None:
+        """Send a permitted call. A change that was sent before under the same signature is somebody's copy."""
+        try:
+            if verdict.changes:
+                self._check_first(admission)
+        except Problem as problem:
+            self._forwarding.not_sent(admission.id, error=problem.code)
+            await exchange.refuse(problem, request_id=str(admission.id))
+            return
+        await self._forwarding.forward(exchange, admission, verdict)
+
+    def _check_first(self, admission: Admission) -> None:
+        """Raises RequestReplayed. What counts is when a call came, not how long people took over it."""
+        request = WireRequest(method=admission.method, target=admission.target, headers=admission.headers)
+        sighting = sighting_of(request, claim_of(request))
+        if sighting is not None:
+            received_at = datetime.fromtimestamp(admission.received_at, UTC)
+            self._seen.check(sighting, admission_id=admission.id, now=received_at)
 
     async def _hand_over(self, exchange: Exchange, verdict: Verdict) -> None:
         """Give an approved call's result; if the client cannot take it, the control plane may keep it for its return."""

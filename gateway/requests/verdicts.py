@@ -12,6 +12,7 @@ from django.conf import settings
 from gateway.connections.endpoints import Endpoint, upstream_of
 from gateway.connections.sts import RoleSession
 from gateway.requests.examine import Examined, plan_of
+from gateway.terms import AccessClass
 from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
 from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
@@ -101,4 +102,5 @@ def forward(examined: Examined, *, session: RoleSession, leaf: bytes, salt: byte
         upstream=upstream(examined, session=session, leaf=leaf, now=now),
         mask=plan_of(examined),
         commitment_salt=salt,
+        changes=examined.primary.access not in (AccessClass.LIST, AccessClass.READ),
     )
