@@ -6,20 +6,24 @@ found by `catalogue`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import local
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import hyperscan
 
-from gateway.masking.catalogue import ScannerFailed
+from gateway.masking.catalogue import CACHE_VARIABLE, ScannerFailed
 
 # For `behind` and `ahead` of a detector that must see the whole text.
 WHOLE = 1 << 40
-_EXACT = hyperscan.HS_FLAG_MULTILINE
-_EITHER_CASE = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_CASELESS
 
 Found = TypeVar("Found", covariant=True)
 
@@ -40,6 +44,10 @@ class Detector(Generic[Found]):
     is_exact: bool = False
 
 
+def _flags(detector: Detector[Any]) -> int:
+    return hyperscan.HS_FLAG_MULTILINE | (0 if detector.is_exact else hyperscan.HS_FLAG_CASELESS)
+
+
 class Watch(Generic[Found]):
     """Detectors behind their triggers. Threads may share one; each scans with a scratch space of its own."""
 
@@ -49,17 +57,43 @@ class Watch(Generic[Found]):
 
     @cached_property
     def _database(self) -> hyperscan.Database:
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         try:
-            database.compile(
-                expressions=[detector.trigger.encode() for detector in self._detectors],
-                ids=list(range(len(self._detectors))),
-                elements=len(self._detectors),
-                flags=[_EXACT if detector.is_exact else _EITHER_CASE for detector in self._detectors],
-            )
+            return self._kept() or self._compiled()
         except hyperscan.error as error:
             raise ScannerFailed("the triggers did not compile") from error
+
+    def _compiled(self) -> hyperscan.Database:
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(
+            expressions=[detector.trigger.encode() for detector in self._detectors],
+            ids=list(range(len(self._detectors))),
+            elements=len(self._detectors),
+            flags=[_flags(detector) for detector in self._detectors],
+        )
+        file = self._file()
+        if file is not None:
+            # Two processes may write at once: each its own file, and the last one stays.
+            with suppress(OSError), NamedTemporaryFile(dir=file.parent, delete=False) as written:
+                written.write(hyperscan.dumpb(database))
+                written.flush()
+                Path(written.name).replace(file)
         return database
+
+    def _kept(self) -> hyperscan.Database | None:
+        """What an earlier process compiled from the same triggers; the engine itself checks what it is given."""
+        file = self._file()
+        if file is None or not file.exists():
+            return None
+        with suppress(OSError, hyperscan.error):
+            return hyperscan.loadb(file.read_bytes(), hyperscan.HS_MODE_BLOCK)
+        return None
+
+    def _file(self) -> Path | None:
+        configured = os.environ.get(CACHE_VARIABLE)
+        if configured is None:
+            return None
+        triggers = [(detector.trigger, detector.is_exact) for detector in self._detectors]
+        return Path(configured) / f"triggers-{sha256(repr((version('hyperscan'), triggers)).encode()).hexdigest()}"
 
     def load(self) -> None:
         """Compile the triggers now rather than at the first scan."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from gateway.masking.catalogue import ByteSpan, ScannerFailed
+from gateway.masking.catalogue import CACHE_VARIABLE, ByteSpan, ScannerFailed
 from gateway.masking.content import ContentScanner
 from gateway.masking.triggers import WHOLE, Detector, Watch
 from tests.masking.test_detectors import FOUND
@@ -58,3 +59,19 @@ def test_every_known_secret_is_found_in_the_middle_of_a_long_text(scanner: Conte
         start = len(head) + text.index(secret)
         spans = scanner.byte_spans(data)
         assert any(span.start <= start and start + len(secret) <= span.end for span in spans), text
+
+
+def test_what_one_process_compiled_the_next_one_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    first = [span[:2] for span in watch(behind=5, ahead=3).found(b"..........xy..........")]
+    (kept,) = tmp_path.iterdir()
+    assert [span[:2] for span in watch(behind=5, ahead=3).found(b"..........xy..........")] == first
+    kept.write_bytes(b"no database")
+    assert [span[:2] for span in watch(behind=5, ahead=3).found(b"..........xy..........")] == first
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_compile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "missing"))
+    assert list(watch(behind=5, ahead=3).found(b"..xy..")) != []
