@@ -52,7 +52,8 @@ class Wanted:
     def has(self, kind: str) -> bool:
         """Whether values of this type are to be masked."""
         if kind in PRIVATE_KINDS:
-            return kind in self.private and kind not in self.clear
+            # A mask outweighs a clear, however its values are to be written.
+            return kind in self.private
         return kind not in self.clear and SensitivityClass.SECRET not in self.clear
 
     @property
