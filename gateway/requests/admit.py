@@ -29,6 +29,7 @@ from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
+from gateway.requests.minting_problems import NotForApproval
 from gateway.requests.problems import BootFenced, IdReused, NotExamined, UnknownKey
 from gateway.requests.resend import verdict_of_known
 from gateway.requests.write import Written, is_one_statement, write_down
@@ -201,6 +202,9 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
                 return Answered(examined=examined, mint=minting.mint(examined, now=now))
             case Effect.ALLOW:
                 return Allowed(examined=examined, session=role_session(session_ask(examined), now))
+            case Effect.ASK if minting.is_answered(examined):
+                # A worker would send it to AWS, and have real credentials in its hands.
+                raise NotForApproval
             case Effect.ASK:
                 return asked(examined, now=now)
     except Problem as problem:

@@ -51,6 +51,14 @@ class IdentityIsSet(Problem):
     aws_code = "AccessDenied"
 
 
+class NotForApproval(Problem):
+    code = "minting.not_for_approval"
+    status = 403
+    title = "People are not asked about credentials themselves"
+    remedy = "Have a rule permit the role, and another ask about the calls that are made with it."
+    aws_code = "AccessDenied"
+
+
 class EndsTooSoon(Problem):
     code = "minting.ends_too_soon"
     status = 403

@@ -16,6 +16,7 @@ from gateway.policy.services import publish
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import Admission, Verdict, VerdictKind
+from tests.connections.iam import allows
 from tests.connections.strict_sts import StrictSts
 from tests.requests.minted import Given, given
 from tests.requests.world import EVERYTHING, EdgeLife, Keys, again, events_of, keys_of, publish_text, row_of
@@ -260,3 +261,125 @@ def test_in_a_tenant_with_the_pack_every_other_way_to_credentials_stays_shut(
         region = {"region": "us-east-1"} if service == "iam" else {}
         verdict = edge.admit_one(keys.call(service, operation, **region, **parameters))
         assert verdict.kind is VerdictKind.REFUSE, operation
+
+
+def test_people_are_not_asked_about_credentials_but_about_what_is_done_with_them(
+    strict_sts: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant, billing_account: Connection, approver_rules: None
+) -> None:
+    ask = '@id("role-asks") @effect("ask") @approvers("operators")\nforbid (principal, action == {}, resource);'
+    publish_text(acme, EVERYTHING + ask.format('Action::"sts:AssumeRole"'))
+    admission = assume(keys, role(billing_account))
+    assert "another ask about the calls" in refused(edge.admit_one(admission))
+    assert row_of(acme, admission).refusal_code == "minting.not_for_approval"
+    assert strict_sts.asked == []
+
+
+def test_what_the_caller_narrowed_holds_for_every_call(
+    ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant, billing_account: Connection
+) -> None:
+    mine = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::reports/*"}
+    found = given(
+        edge.admit_one(
+            assume(
+                keys,
+                role(billing_account),
+                Policy=json.dumps({"Version": "2012-10-17", "Statement": [mine]}),
+                PolicyArns=[{"arn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"}],
+                ExternalId="theirs-7",
+                Tags=[{"Key": "team", "Value": "billing"}],
+                TransitiveTagKeys=["team"],
+            )
+        ),
+        acme,
+        "AssumeRole",
+    )
+    ready.asked.clear()
+    assert edge.admit_one(found.keys.call("s3", "get_object", Bucket="reports", Key="k")).kind is VerdictKind.FORWARD
+    [asked] = [one for one in ready.asked if one["RoleArn"] == role(billing_account)]
+    told = (asked["ExternalId"], asked["Tags.member.3.Key"], asked["TransitiveTagKeys.member.1"])
+    assert told == ("theirs-7", "team", "team")
+    assert asked["PolicyArns.member.1.arn"] == "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+    home = {"aws_RequestedRegion": "eu-central-1", "aws_ResourceAccount": billing_account.account_id}
+    policy = asked["Policy"]
+    assert allows(policy, "s3:GetObject", "arn:aws:s3:::reports/k", **home)
+    # A write misread as this read could not be done with this session, whatever its maker had allowed himself.
+    assert not allows(policy, "s3:PutObject", "arn:aws:s3:::reports/k", **home)
+    assert not allows(policy, "s3:GetObject", "arn:aws:s3:::payroll/k", **home)
+    assert not allows(policy, "s3:GetObject", "arn:aws:s3:::reports/k", **(home | {"aws_ResourceAccount": "9" * 12}))
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a role of another account": ({"RoleArn": "arn:aws:iam::999999999999:role/x"}, "minting.foreign_role"),
+    "no role": ({"RoleArn": "arn:aws:iam::123456789012:user/somebody"}, "minting.malformed"),
+    "a session name STS refuses": ({"RoleSessionName": "a b"}, "minting.malformed"),
+    "too long": ({"DurationSeconds": 43_201}, "minting.malformed"),
+    "no policy": ({"Policy": "{}"}, "connections.session_policy_malformed"),
+    "a policy with a name twice": (
+        {"Policy": '{"Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}'},
+        "connections.session_policy_malformed",
+    ),
+    "a policy that leaves no room": (
+        {"Policy": '{"Statement":[{"Effect":"Allow","Action":"' + "s3:Get*" * 270 + '","Resource":"*"}]}'},
+        "connections.session_policy_too_large",
+    ),
+    "a one-time code": ({"SerialNumber": "arn:aws:iam::123456789012:mfa/alice", "TokenCode": "123456"}, "minting.mfa"),
+    "another's identity": ({"SourceIdentity": "bob"}, "minting.identity_is_set"),
+    "a tag of ours": ({"Tags": [{"Key": "hoopweb:tenant", "Value": "other"}]}, "minting.malformed"),
+    "a tag twice": ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]}, "minting.malformed"),
+    "a transitive tag it has not": ({"TransitiveTagKeys": ["team"]}, "minting.malformed"),
+    "a foreign kind of policy": ({"PolicyArns": [{"arn": "arn:aws:s3:::bucket-of-policies"}]}, "minting.malformed"),
+}
+
+
+@pytest.mark.parametrize(("changed", "code"), WRONG.values(), ids=WRONG.keys())
+def test_what_cannot_be_asked_for_is_refused_by_name(
+    ready: StrictSts,
+    edge: EdgeLife,
+    keys: Keys,
+    acme: Tenant,
+    billing_account: Connection,
+    changed: dict[str, Any],
+    code: str,
+) -> None:
+    admission = assume(keys, role(billing_account), **changed)
+    assert edge.admit_one(admission).kind is VerdictKind.REFUSE
+    assert row_of(acme, admission).refusal_code == code
+
+
+def test_a_narrowed_key_cannot_shake_its_limits_off(
+    ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant, billing_account: Connection
+) -> None:
+    narrow = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}'
+    arn = role(billing_account)
+    found = given(edge.admit_one(assume(keys, arn, Policy=narrow)), acme, "AssumeRole")
+    admission = assume(found.keys, arn)
+    assert edge.admit_one(admission).kind is VerdictKind.REFUSE
+    assert row_of(acme, admission).refusal_code == "minting.narrowed_already"
+    ready.asked.clear()
+    edge.admit_one(assume(found.keys, role(billing_account, "beyond")))
+    way = next(one["Policy"] for one in ready.asked if one["RoleArn"] == arn)
+    assert not allows(way, "sts:AssumeRole", role(billing_account, "beyond"), aws_RequestedRegion="us-east-1")
+
+
+def test_a_chain_has_an_end(
+    ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant, billing_account: Connection
+) -> None:
+    held = keys
+    for number in range(3):
+        held = given(edge.admit_one(assume(held, role(billing_account, f"r{number}"))), acme, "AssumeRole").keys
+    admission = assume(held, role(billing_account, "r3"))
+    assert edge.admit_one(admission).kind is VerdictKind.REFUSE
+    assert row_of(acme, admission).refusal_code == "minting.chain_too_long"
+
+
+def test_a_call_misread_as_a_read_is_signed_by_a_session_that_cannot_write(
+    assumed: Given, ready: StrictSts, edge: EdgeLife, billing_account: Connection
+) -> None:
+    ready.asked.clear()
+    fresh = role(billing_account, "fresh-reader")
+    edge.admit_one(assume(assumed.keys, fresh))
+    [asked] = [one for one in ready.asked if one["RoleArn"] == fresh]
+    assert asked["PolicyArns.member.1.arn"] == "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    home = {"aws_RequestedRegion": "eu-central-1", "aws_ResourceAccount": billing_account.account_id}
+    for write in ("s3:PutObject", "dynamodb:DeleteTable", "iam:CreateUser", "sts:AssumeRole"):
+        assert not allows(asked["Policy"], write, **home)
