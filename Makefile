@@ -3,11 +3,13 @@ PYTHON := .venv/bin/python
 # More for pytest, for instance: make test ARGS="tests/house -x"
 ARGS ?=
 CORPUS ?=
+# `make bench PART=masking` measures masking instead, beside other engines (downloads them once).
+PART ?=
 # Tests at once. Each has a database server of its own; whole products are started one at a time.
 TESTS_AT_ONCE ?= 2
 PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
 
-.PHONY: help run demo test test-all check lint types contracts bench bench-masking quality figures clean lock
+.PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -47,18 +49,16 @@ contracts:
 	@./bootstrap.sh dev
 	@.venv/bin/lint-imports
 
-bench: ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in)
-	@./bootstrap.sh dev
-	@$(PYTHON) -m bench $(ARGS)
-
 # Other engines live apart: none of what they bring is the product's.
 BENCH_PYTHON = .tools/bench-venv/bin/python
-
-bench-masking: ## measure masking beside Presidio and detect-secrets (downloads them once)
+$(BENCH_PYTHON): requirements-bench.txt
 	@./bootstrap.sh dev
-	@test -x $(BENCH_PYTHON) || { .tools/uv-bootstrap/bin/uv venv --quiet --python 3.11 .tools/bench-venv && \
-	    VIRTUAL_ENV=.tools/bench-venv .tools/uv-bootstrap/bin/uv pip install --quiet --requirements requirements-bench.txt; }
-	@$(PYTHON) -m bench.masking $(BENCH_PYTHON)
+	@.tools/uv-bootstrap/bin/uv venv --quiet --clear --python 3.11 .tools/bench-venv
+	@VIRTUAL_ENV=.tools/bench-venv .tools/uv-bootstrap/bin/uv pip install --quiet --requirements requirements-bench.txt
+
+bench: $(if $(filter masking,$(PART)),$(BENCH_PYTHON)) ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in; PART=masking)
+	@./bootstrap.sh dev
+	@$(PYTHON) -m bench$(if $(PART),.$(PART)) $(ARGS)
 
 quality: ## measure what masking finds and misses (CORPUS=folder of your own)
 	@./bootstrap.sh dev

@@ -1,4 +1,4 @@
-"""`make bench-masking`: how fast text is masked, beside Presidio and detect-secrets on the same text in the same run.
+"""`make bench PART=masking`: how fast text is masked, beside Presidio and detect-secrets on the same text in the same run.
 
 Processor time of one thread throughout, so that a busy machine shows less; ratios are worth more than MB/s. Other
 engines need an interpreter with requirements-bench.txt installed; without one only our own figures are printed.
@@ -33,6 +33,7 @@ CHUNK = 64 * 1024
 SECRETS = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB)
 STRUCTURE = MaskPlan(protocol=Protocol.JSON, body=BodyForm.STRUCTURE)
 MESSAGES = ("request completed", "cache miss for item", "retrying upstream call", "user profile loaded")
+OTHERS = ".tools/bench-venv/bin/python"
 REFERENCES = Path(__file__).with_name("masking_references.py")
 
 
@@ -153,8 +154,9 @@ def reference(python: str, engine: str, text: str) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table; the first argument names an interpreter that has the other engines."""
+    """Print the table; an argument names another interpreter that has the other engines."""
     write = sys.stdout.write
+    interpreters = arguments or [each for each in (OTHERS,) if Path(each).exists()]
     write(f"start, warm cache: {start_seconds():.2f} s\n")
     texts = {
         "clean JSON logs": (log_lines(16 * MB, seed=1), SECRETS, 200_000),
@@ -167,9 +169,9 @@ def main(arguments: list[str]) -> int:
     for name, (text, plan, sample) in texts.items():
         own = rate(streamed(plan), text.encode())
         write(f"{name:36}{own:8.2f}")
-        if arguments and sample:
+        if interpreters and sample:
             for engine, width in (("presidio", 10), ("detect-secrets", 16)):
-                other = reference(arguments[0], engine, text[:sample])
+                other = reference(interpreters[0], engine, text[:sample])
                 write(f"{other:{width}.4f}{own / other:8,.0f}x")
         write("\n")
     median, slow = small_answer_microseconds()
