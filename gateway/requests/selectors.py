@@ -16,7 +16,10 @@ from django.db.models import Prefetch, Q, QuerySet
 from approvals.models import ApprovalRequest, Vote
 from audit.models import Prompt, Session
 from audit.recordings import RecordedHalf, recorded_halves
+from gateway.masking.replacement import value_commitment
 from gateway.requests.models import ApprovedRun, ProxiedRequest
+from gateway.requests.outcomes import SALT_COLUMN
+from gateway.sealing.services import unseal
 from gateway.tenants.models import Tenant
 
 # What a list shows; the question and the parameters are large and belong to the detail.
@@ -75,6 +78,19 @@ def detail(*, tenant: Tenant, request_id: UUID) -> Call:
     """Return one call; raises ProxiedRequest.DoesNotExist for another tenant's."""
     request = ProxiedRequest.objects.for_tenant(tenant).select_related("prompt").get(pk=request_id)
     return told(tenant=tenant, requests=[request])[0]
+
+
+def held_masked_value(*, tenant: Tenant, request_id: UUID, plaintext_value: str) -> tuple[ProxiedRequest, bool]:
+    """Whether the masked answer of this call held the very value; only the first values of an answer are known.
+
+    Raises ProxiedRequest.DoesNotExist. Every question is a guess: whoever calls this leaves an event.
+    """
+    row = ProxiedRequest.objects.for_tenant(tenant).get(pk=request_id)
+    known = row.masked.get("values", []) if isinstance(row.masked, dict) else []
+    if row.sealed_salt is None or not known:
+        return row, False
+    salt = unseal(tenant_id=tenant.pk, column=SALT_COLUMN, sealed=row.sealed_salt)
+    return row, value_commitment(salt, plaintext_value) in known
 
 
 def told(*, tenant: Tenant, requests: Sequence[ProxiedRequest], prompts: Iterable[Prompt] = ()) -> list[Call]:

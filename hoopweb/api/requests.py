@@ -14,7 +14,7 @@ from gateway.requests.models import ProxiedRequest, RequestState
 from gateway.tenants.rights import Right
 from gateway.terms import Effect
 from hoopweb.api.approvals import ApprovalSerializer
-from hoopweb.api.base import ApiView, PageQuery, describe, page_of, paged
+from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
 from hoopweb.api.errors import NotFound
 from hoopweb.api.pagination import newest
 
@@ -126,6 +126,14 @@ def _half(call: selectors.Call, part: str) -> dict[str, Any] | None:
     return dict(HalfSerializer(half).data) if half else None
 
 
+class SuspectedValueBody(StrictSerializer):
+    value = serializers.CharField(max_length=4096, trim_whitespace=False, help_text="It is compared, never kept.")
+
+
+class MaskedValueSerializer(serializers.Serializer[Any]):
+    was_masked = serializers.BooleanField(help_text="Of the first 64 masked values of the answer.")
+
+
 class Requests(ApiView):
     rights: ClassVar = {"GET": Right.REQUESTS_READ}
 
@@ -151,3 +159,24 @@ class OneRequest(ApiView):
         answer = CallDetailSerializer(call).data
         self.read_evidence(what="request", subject=call.request.pk, session_id=call.request.session_id)
         return Response(answer)
+
+
+class MaskedValue(ApiView):
+    rights: ClassVar = {"POST": Right.REQUESTS_READ}
+
+    @describe(
+        "Confirm that an answer held a suspected value",
+        MaskedValueSerializer,
+        body=SuspectedValueBody,
+        operation_id="requests_masked_value",
+    )
+    def post(self, request: Request, request_id: UUID) -> Response:
+        value = self.body(SuspectedValueBody)["value"]
+        try:
+            row, was_masked = selectors.held_masked_value(
+                tenant=self.caller.tenant, request_id=request_id, plaintext_value=value
+            )
+        except ProxiedRequest.DoesNotExist:
+            raise NotFound from None
+        self.read_evidence(what="masked value", subject=row.pk, session_id=row.session_id)
+        return Response(MaskedValueSerializer({"was_masked": was_masked}).data)

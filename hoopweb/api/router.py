@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/prompts/<uuid:prompt_id>/exact/", prompts.ExactPrompt, "prompt-exact"),
     route("v1/requests/", requests.Requests, "requests"),
     route("v1/requests/<uuid:request_id>/", requests.OneRequest, "request"),
+    route("v1/requests/<uuid:request_id>/masked-value/", requests.MaskedValue, "request-masked-value"),
     route("v1/approvals/", approvals.Approvals, "approvals"),
     route("v1/approvals/<uuid:approval_id>/", approvals.OneApproval, "approval"),
     route("v1/approvals/<uuid:approval_id>/votes/", approvals.Votes, "votes"),

@@ -7,6 +7,9 @@ from django.utils import timezone
 
 from audit.kinds import EventKind
 from audit.models import Event
+from gateway.masking.replacement import value_commitment
+from gateway.requests.outcomes import SALT_COLUMN
+from gateway.sealing.services import seal
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from gateway.tenants.scope import in_tenant
@@ -71,3 +74,19 @@ def test_a_list_costs_the_same_queries_however_long(story: Story, teller: Teller
         assert len(api.get("requests/").json()["items"]) == 33
     assert len(many) == len(few)
     assert len(few) <= 10
+
+
+def test_a_suspected_value_is_confirmed_or_not_and_each_question_is_an_event(story: Story, globex: Tenant) -> None:
+    row, salt = story.read, b"a salt of this call"
+    with in_tenant(story.tenant):
+        row.sealed_salt = seal(tenant_id=story.tenant.pk, column=SALT_COLUMN, plaintext=salt)
+        row.masked = {"by_type": {"password": 1}, "values": [value_commitment(salt, "Sw0rdf1sh9")]}
+        row.save(update_fields=("masked", "sealed_salt"))
+    path = f"requests/{row.pk}/masked-value/"
+    api = api_of(story.tenant, None, Right.REQUESTS_READ)
+    assert api.post(path, {"value": "Sw0rdf1sh9"}).json() == {"was_masked": True}
+    assert api.post(path, {"value": "Sw0rdf1sh8"}).json() == {"was_masked": False}
+    read = Event.objects.for_tenant(story.tenant).filter(kind=EventKind.EVIDENCE_READ, subject=row.pk)
+    assert read.count() == 2
+    assert not any("Sw0rdf1sh" in str(values) for values in read.values())
+    assert api_of(globex, None, *Right).post(path, {"value": "Sw0rdf1sh9"}).status_code == 404
