@@ -63,6 +63,10 @@ class Holds:
 
     # -- what the feed uses
 
+    @property
+    def count(self) -> int:
+        return len(self._open)
+
     def held(self) -> tuple[UUID, ...]:
         return tuple(self._open)
 

@@ -39,6 +39,27 @@ async def test_a_held_call_hears_100_continue_until_it_is_resolved(world: Worlds
         assert w.aws.log == []
 
 
+async def test_the_feed_is_asked_more_often_while_somebody_waits(world: Worlds) -> None:
+    async with world() as w:
+        w.control.feed_seconds = 0.4
+        w.control.decide = lambda a: w.hold(a, seconds=30)
+        await w.stop_edge()
+        await w.start_edge()
+        await w.until(lambda: len(w.control.boots) == 2, "the second boot")
+        quiet = await feeds_within(w, 1.2)
+        client = await w.client()
+        await client.send(write_request("POST", "/", CALLER, b"{}"))
+        await w.until(lambda: bool(w.control.admissions), "the held call")
+        waiting = await feeds_within(w, 1.2)
+        assert waiting > quiet
+
+
+async def feeds_within(world: Any, seconds: float) -> int:
+    before = len(world.control.feeds)
+    await asyncio.sleep(seconds)
+    return len(world.control.feeds) - before
+
+
 async def test_a_client_not_known_to_bear_interim_answers_waits_in_silence(world: Worlds) -> None:
     async with world() as w:
         w.control.decide = lambda a: w.hold(a, seconds=5, interim=0.05)
