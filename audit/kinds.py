@@ -64,7 +64,6 @@ class EventKind(StrEnum):
     ACCOUNT_CREDENTIAL_REVOKED = "service_account.secret_revoked"
     WORKLOAD_RULE_ADDED = "workload_rule.added"
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
-    WORKLOAD_REFUSED = "workload_token.refused"
     EVIDENCE_READ = "evidence.read"
 
 
@@ -210,7 +209,6 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.ACCOUNT_CREDENTIAL_REVOKED,
                 EventKind.WORKLOAD_RULE_ADDED,
                 EventKind.WORKLOAD_RULE_REVOKED,
-                EventKind.WORKLOAD_REFUSED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -133,6 +133,7 @@ class AccountSecret(TenantScoped):
 
     service_account = TenantForeignKey("identity.ServiceAccount", related_name="secrets")
     digest = models.BinaryField()
+    scopes = ArrayField(models.CharField(max_length=40), default=list)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

@@ -1,4 +1,5 @@
-"""`/oauth/`: where machines get tokens, in OAuth's own forms: RFC 8414 (metadata) and RFC 8628 (device flow).
+"""`/oauth/`: where machines get tokens, in OAuth's own forms: RFC 8414 (metadata),
+RFC 8628 (device flow) and RFC 6749 4.4 (client credentials).
 
 Form-encoded in, JSON out, errors as RFC 6749 section 5.2 spells them: standard clients expect no other dialect.
 """
@@ -9,8 +10,10 @@ import base64
 import os
 from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from functools import wraps
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,13 +21,19 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from gateway.identity import devices
+from gateway.identity import devices, workloads
 from gateway.identity.keys import read_api_key
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant, tenant_named
 
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+class Grant(StrEnum):
+    DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+    CLIENT = "client_credentials"
+
+
+DEVICE_GRANT = Grant.DEVICE.value
 CLIENT_ID = "hoopweb-client"
 _LONGEST_FIELD = 8192
 View = Callable[[HttpRequest, dict[str, str], datetime], dict[str, Any]]
@@ -124,10 +133,52 @@ def _started(started: devices.Started) -> dict[str, Any]:
 @endpoint
 def token(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[str, Any]:
     """The one place tokens come from; what for is told by `grant_type`."""
-    if _required(fields, "grant_type") != DEVICE_GRANT:
-        raise OAuthError("unsupported_grant_type")
-    _must_be_our_client(fields)
-    return _device_token(_required(fields, "device_code"), now)
+    match _required(fields, "grant_type"):
+        case Grant.DEVICE:
+            _must_be_our_client(fields)
+            return _device_token(_required(fields, "device_code"), now)
+        case Grant.CLIENT:
+            return _client_token(*_client(request, fields), now)
+        case _:
+            raise OAuthError("unsupported_grant_type")
+
+
+def _client(request: HttpRequest, fields: dict[str, str]) -> tuple[str, str]:
+    """Client id and secret, from the Basic header or the form, but not from both (RFC 6749, 2.3)."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if not scheme:
+        return _required(fields, "client_id"), _required(fields, "client_secret")
+    try:
+        name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        name, colon, secret = "", "", ""
+    if scheme.lower() != "basic" or not colon or "client_secret" in fields:
+        raise OAuthError("invalid_client", "Send client id and secret once: in the form, or as Basic", status=401)
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _client_token(client_id: str, client_secret: str, now: datetime) -> dict[str, Any]:
+    named = read_api_key(client_secret)
+    issued = None
+    if named is not None:
+        with in_tenant(named.tenant_id):
+            tenant = Tenant.objects.filter(pk=named.tenant_id, is_suspended=False).first()
+            if tenant is not None:
+                issued = workloads.token_for_secret(
+                    tenant=tenant, client_id=client_id, client_secret=client_secret, now=now, random=os.urandom
+                )
+    if issued is None:
+        raise OAuthError("invalid_client", "This client is unknown, or its secret is not live", status=401)
+    return _bearer(issued, now)
+
+
+def _bearer(issued: workloads.Issued, now: datetime) -> dict[str, Any]:
+    return {
+        "access_token": issued.plaintext_token,
+        "token_type": "Bearer",
+        "expires_in": int((issued.api_key.expires_at - now).total_seconds()),
+        "scope": " ".join(issued.api_key.scopes),
+    }
 
 
 def _device_token(code: str, now: datetime) -> dict[str, Any]:
@@ -160,8 +211,8 @@ def metadata(request: HttpRequest) -> HttpResponse:
             "issuer": base,
             "token_endpoint": f"{base}/oauth/token",
             "device_authorization_endpoint": f"{base}/oauth/device_authorization",
-            "grant_types_supported": [DEVICE_GRANT],
-            "token_endpoint_auth_methods_supported": ["none"],
+            "grant_types_supported": list(Grant),
+            "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
             "response_types_supported": [],
         }
     )

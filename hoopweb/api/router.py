@@ -29,6 +29,7 @@ from hoopweb.api import (
     sign_ins,
     standing,
     workload_rules,
+    workloads,
 )
 
 
@@ -76,6 +77,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/service-accounts/<uuid:account_id>/resume/", standing.ResumeServiceAccount, "service-account-resume"),
     route("v1/workload-rules/", workload_rules.WorkloadRules, "workload-rules"),
     route("v1/workload-rules/<uuid:rule_id>/", workload_rules.OneWorkloadRule, "workload-rule"),
+    route("v1/service-accounts/<uuid:account_id>/secrets/", workloads.Secrets, "account-secrets"),
+    route("v1/service-accounts/<uuid:account_id>/secrets/<uuid:secret_id>/", workloads.OneSecret, "account-secret"),
     route("v1/api-keys/", api_keys.ApiKeys, "api-keys"),
     route("v1/api-keys/<uuid:key_id>/", api_keys.OneApiKey, "api-key"),
     route("v1/keys/", keys.Keys, "keys"),

@@ -41,6 +41,8 @@ WRITES = [
     ("post", "service-accounts/"),
     ("post", "workload-rules/"),
     ("delete", f"workload-rules/{ANY_ID}/"),
+    ("post", f"service-accounts/{ANY_ID}/secrets/"),
+    ("delete", f"service-accounts/{ANY_ID}/secrets/{ANY_ID}/"),
     ("post", "api-keys/"),
     ("delete", f"api-keys/{ANY_ID}/"),
     ("post", "keys/"),
@@ -62,7 +64,8 @@ UNREAD = (
     "resume/",
     "able/",
     "saml/",
-    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "workload-rules")),
+    "secrets/",
+    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules")),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
 READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
