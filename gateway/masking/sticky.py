@@ -29,7 +29,6 @@ _FARTHEST_END = 256 * 1024
 _JWT = re2.compile(r"(?:eyJ|eyAi|ewo)[A-Za-z0-9_-]{6,}\.(?:ey)?[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}")
 _JWT_HEADER = 512
 
-ENCODED = re2.compile(r"(?:^|[^A-Za-z0-9+/_=-])((?:[A-Za-z0-9+/]{24,}|[A-Za-z0-9_-]{24,})={0,2})")
 _TEXT_START = re.compile(rb"[\t\r\n -~\x80-\xf4]+\Z")
 
 
