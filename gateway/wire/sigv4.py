@@ -142,7 +142,8 @@ def _claim_of_header(request: WireRequest, authorization: str) -> Claim:
         signature=match["signature"],
         payload_mode=mode,
         payload_sha256=digest,
-        session_token=request.header("x-amz-security-token"),
+        # S3 Express has a header of its own for the token of a bucket's session.
+        session_token=request.header("x-amz-security-token") or request.header("x-amz-s3session-token"),
     )
 
 
@@ -300,6 +301,7 @@ _REPLACED = frozenset(
         "x-amz-date",
         "date",
         "x-amz-security-token",
+        "x-amz-s3session-token",
         "x-amz-content-sha256",
         "host",
         "expect",
