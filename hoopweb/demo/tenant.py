@@ -112,7 +112,9 @@ class DemoTenant:
 
 def ensure_tenant(slug: str, *, folder: Path, now: datetime) -> DemoTenant:
     """Make whatever of the demo is missing. Passwords are kept in `folder`, one file a person."""
-    tenant = _found(slug) or identity.create_tenant(slug=slug, title="Acme Corporation (demo)", keys_may_vote=True, password_alone=True)
+    tenant = _found(slug) or identity.create_tenant(
+        slug=slug, title="Acme Corporation (demo)", keys_may_vote=True, password_alone=True
+    )
     with in_tenant(tenant):
         people = {person: _person(tenant, person, folder, now) for person in PEOPLE}
         ApprovalRule.objects.for_tenant(tenant).get_or_create(name=GROUP, defaults={"tenant": tenant, "group": GROUP})
