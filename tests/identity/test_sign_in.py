@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,7 +21,7 @@ SOURCE = "192.0.2.1"
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counters(settings: Settings) -> Iterator[None]:
+def _fresh_counters(settings: Settings) -> None:
     # The real hash is slow on purpose, and is not what is tested here.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     forget_guesses()
