@@ -63,3 +63,32 @@ class ReasonRefused(Problem):
     status = 400
     title = "This reason cannot be recorded"
     remedy = "Give a reason of at most 2,000 characters of plain text."
+
+
+class ApprovalRuleUnknown(Problem):
+    code = "approval.rule_unknown"
+    status = 404
+    title = "There is no such approval rule in this tenant"
+
+
+class ApprovalRuleNameTaken(Problem):
+    code = "approval.rule_name_taken"
+    status = 409
+    title = "There is an approval rule of this name already"
+    remedy = "Change the group of the one there is, or take another name."
+
+
+class ApprovalRuleRefused(Problem):
+    code = "approval.rule_refused"
+    status = 400
+    title = "An approval rule cannot have this name or group"
+    remedy = "Names are 1 to 80 printable characters without spaces around them; groups a-z, 0-9 and . _ - alone."
+
+
+class ApprovalRuleMissing(Problem):
+    """A publish that would leave calls waiting for nobody."""
+
+    code = "policy.approval_rule_missing"
+    status = 422
+    title = "The policy asks approvers whom no approval rule names"
+    remedy = "Make an approval rule of each name first, then publish again."

@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_USED = "approval.used"
     APPROVAL_REVOKED = "approval.revoked"
+    APPROVAL_RULE_CREATED = "approval_rule.created"
+    APPROVAL_RULE_CHANGED = "approval_rule.changed"
     KEY_ISSUED = "key.issued"
     KEY_REVOKED = "key.revoked"
     API_KEY_ISSUED = "api_key.issued"
@@ -191,6 +193,8 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.CONNECTION_TESTED,
                 EventKind.CONNECTION_CHANGED,
                 EventKind.REVISION_PUBLISHED,
+                EventKind.APPROVAL_RULE_CREATED,
+                EventKind.APPROVAL_RULE_CHANGED,
                 EventKind.EDGE_ENROLLED,
                 EventKind.EDGE_FENCED,
                 EventKind.SIGNED_IN,

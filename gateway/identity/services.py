@@ -41,7 +41,7 @@ SHORTEST_GATEWAY_KEY, LONGEST_GATEWAY_KEY = timedelta(minutes=1), timedelta(hour
 SHORTEST_API_KEY, LONGEST_API_KEY = timedelta(minutes=1), timedelta(days=366)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _USERNAME = re.compile(r"[A-Za-z0-9_.@+-]{1,150}")
-_GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 # What an agent's hook names: shown to people, so no control characters and no spaces that hide.
 _REFERENCE = re.compile(r"[\x21-\x7e]{0,200}")
 
@@ -106,7 +106,7 @@ def add_membership(
     unknown = set(roles) - {role.value for role in Role}
     if unknown or not roles:
         raise ScopeRefused(f"Roles are {', '.join(Role)}")
-    if not all(_GROUP.fullmatch(group) for group in groups):
+    if not all(GROUP_NAME.fullmatch(group) for group in groups):
         raise NameRefused("A group is lower-case letters, digits and . _ -, at most 80")
     with _taken(f"Member `{user.get_username()}`"):
         made: Membership = Membership.objects.create(

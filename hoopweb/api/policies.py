@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from approvals import rules
 from gateway.policy import selectors, services
 from gateway.policy.models import Policy, Revision
 from gateway.tenants.rights import Right
@@ -103,7 +104,7 @@ class Revisions(ApiView):
 
 
 def _publish(view: ApiView, name: str, *, packs: list[str], text: str) -> Response:
-    made = services.publish(
+    made = rules.publish(
         tenant=view.caller.tenant, policy_name=name, packs=packs, text=text, by_label=view.caller.label, now=view.now
     )
     return Response(RevisionSerializer(made).data, status=201)

@@ -11,6 +11,7 @@ from django.views import View
 from hoopweb.api import (
     agents,
     api_keys,
+    approval_rules,
     approvals,
     connections,
     devices,
@@ -58,6 +59,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/approvals/", approvals.Approvals, "approvals"),
     route("v1/approvals/<uuid:approval_id>/", approvals.OneApproval, "approval"),
     route("v1/approvals/<uuid:approval_id>/votes/", approvals.Votes, "votes"),
+    route("v1/approval-rules/", approval_rules.ApprovalRules, "approval-rules"),
+    route("v1/approval-rules/<uuid:approval_rule_id>/", approval_rules.OneApprovalRule, "approval-rule"),
     route("v1/packs/", packs.Packs, "packs"),
     route("v1/policies/", policies.Policies, "policies"),
     route("v1/policies/<uuid:policy_id>/revisions/", policies.Revisions, "revisions"),

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from approvals.models import ApprovalRule
+from approvals import rules
 from gateway.connections import services as connections
 from gateway.connections.models import Connection, ConnectionState
 from gateway.identity import services as identity
 from gateway.identity.keys import IssuedGatewayKey
 from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, User
-from gateway.policy import services as policy
 from gateway.policy.models import Policy
 from gateway.policy.packs import STARTING
 from gateway.tenants.models import Tenant
@@ -117,7 +116,7 @@ def ensure_tenant(slug: str, *, folder: Path, now: datetime) -> DemoTenant:
     )
     with in_tenant(tenant):
         people = {person: _person(tenant, person, folder, now) for person in PEOPLE}
-        ApprovalRule.objects.for_tenant(tenant).get_or_create(name=GROUP, defaults={"tenant": tenant, "group": GROUP})
+        rules.ensure_starting_rules(tenant=tenant, by_label=BY, now=now)
         agent = _agent(tenant, people["alice"], now)
         connection = _connection(tenant, now)
         _policy(tenant, now)
@@ -209,4 +208,4 @@ def _policy(tenant: Tenant, now: datetime) -> None:
     """Publish the packs to start with as the first revision; what a person published later is left alone."""
     if Policy.objects.for_tenant(tenant).exclude(current=None).exists():
         return
-    policy.publish(tenant=tenant, packs=STARTING, text="", by_label=BY, now=now)
+    rules.publish(tenant=tenant, packs=STARTING, text="", by_label=BY, now=now)

@@ -41,6 +41,8 @@ urlpatterns: list[URLPattern] = [
     path("api-keys/", api_keys.api_keys, name="api-keys"),
     path("api-keys/<uuid:key_id>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("policies/", policies.policy_page, name="policies"),
+    path("policies/approval-rules/", policies.new_approval_rule, name="approval-rules"),
+    path("policies/approval-rules/<uuid:approval_rule_id>/", policies.change_approval_rule, name="approval-rule"),
     path("policies/revisions/<uuid:revision_id>/", policies.revision_page, name="revision"),
     path("events/", events.ledger, name="events"),
 ]

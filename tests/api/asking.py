@@ -29,6 +29,10 @@ class Api:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
         return self.client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
 
+    def patch(self, path: str, body: Any, *, idempotency_key: str | None = None) -> Any:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
+        return self.client.patch(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
+
     def raw(self, path: str, body: bytes, content_type: str = "application/json") -> Any:
         return self.client.post(f"/api/v1/{path}", body, content_type=content_type)
 

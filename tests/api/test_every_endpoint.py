@@ -20,6 +20,8 @@ PATHS = sorted(str(route.pattern) for route in urlpatterns if str(route.pattern)
 WRITES = [
     ("post", "prompts/"),
     ("post", f"approvals/{ANY_ID}/votes/"),
+    ("post", "approval-rules/"),
+    ("patch", f"approval-rules/{ANY_ID}/"),
     ("post", "policies/"),
     ("post", f"policies/{ANY_ID}/revisions/"),
     ("post", f"requests/{ANY_ID}/masked-value/"),
@@ -78,6 +80,8 @@ def call(api: Api, method: str, path: str) -> Any:
             return api.get(path)
         case "delete":
             return api.delete(path)
+        case "patch":
+            return api.patch(path, {})
         case _:
             return api.post(path, {})
 
@@ -136,6 +140,7 @@ LISTS = [
     "prompts/",
     "requests/",
     "approvals/",
+    "approval-rules/",
     "policies/",
     "connections/",
     "agents/",

@@ -14,18 +14,20 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from approvals.rules import publish
 from audit.kinds import EventKind
 from audit.models import Event
 from audit.refusals import count
 from gateway.identity.models import User
 from gateway.identity.standing import Switch, switch_tenant
+from gateway.policy.packs import STARTING
 from gateway.requests import edges
 from gateway.requests.models import EdgeBoot
 from gateway.requests.problems import EnrolmentRefused
 from gateway.sealing import services as sealing
 from gateway.sealing.envelope import SealBroken
 from gateway.tenants.models import Tenant
-from gateway.tenants.scope import in_tenant
+from gateway.tenants.scope import as_user, in_tenant
 from gateway.wire.contract import BootRequest, Enrolment, Refusal
 from tests.conftest import AsOwner
 from tests.people import admin_of
@@ -80,6 +82,12 @@ def test_a_tenant_is_made_with_its_first_owner_and_neither_without_the_other(
             told("edge_token", "--tenant", "initrode")
     person = User.objects.get(username="peter")
     assert person.check_password(PASSWORD)
+    with as_user(person.pk):
+        tenant = Tenant.objects.get(slug="initech")
+    with in_tenant(tenant):
+        # What the packs to start with ask is there to be asked.
+        made = publish(tenant=tenant, packs=STARTING, text="", by_label="peter", now=timezone.now())
+    assert made.number == 1
 
 
 def test_an_edge_enrols_once_with_the_token_and_is_out_when_revoked(

@@ -87,6 +87,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         rule = WorkloadRule.objects.create(
             tenant=acme, service_account=workload, issuer="i", jwks_uri="j", audience="a", subject="s", created_at=NOW
         )
+        approval_rule = ApprovalRule.objects.create(tenant=acme, name="theirs", group="theirs")
     return {
         "session_id": str(story.session.pk),
         "request_id": str(story.read.pk),
@@ -103,6 +104,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         "device_id": str(device.pk),
         "secret_id": str(secret.pk),
         "rule_id": str(rule.pk),
+        "approval_rule_id": str(approval_rule.pk),
         # `/keys/` and `/api-keys/` name their parameter alike; see `filled`.
         "key_id": str(story.read.key_id),
         # The kill switch's page: an agent here, as `WORDS` says.
@@ -134,6 +136,8 @@ def methods() -> dict[str, list[str]]:
 
 def ask(client: Client, method: str, path: str) -> Any:
     body = next((body for ending, body in BODIES.items() if path.endswith(ending)), {})
+    if method == "patch":
+        body = {"group": "theirs"}
     return kept_apart(
         client.generic(method.upper(), path, data=json.dumps(body).encode(), content_type="application/json")
     )
@@ -157,7 +161,7 @@ def test_no_path_is_left_out() -> None:
     known = {name for path in WALKED for _, name in PARAMETER.findall(path)}
     assert known <= set(NUMBERS) | set(WORDS) | {
         "session_id", "request_id", "prompt_id", "approval_id", "connection_id", "agent_id", "policy_id", "revision_id",
-        "user_id", "account_id", "provider_id", "sign_in_id", "device_id", "secret_id", "rule_id", "key_id", "subject",
+        "user_id", "account_id", "provider_id", "sign_in_id", "device_id", "secret_id", "rule_id", "key_id", "subject", "approval_rule_id",
     }, "a path takes a parameter of a new kind: give it an id of acme's above"  # fmt: skip
 
 
@@ -182,7 +186,7 @@ def test_every_page_answers_as_for_an_id_of_nobody(theirs: dict[str, str], trudy
         statuses = set()
         for method, form in (
             (client.get, {}),
-            (client.post, {"answer": "approve", "throw": "suspend", "reason": "a test"}),
+            (client.post, {"answer": "approve", "throw": "suspend", "reason": "a test", "group": "x"}),
         ):
             answer, nothing = (kept_apart(method(at, form)) for at in (one, other))
             assert told(answer) == told(nothing), one

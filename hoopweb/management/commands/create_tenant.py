@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from approvals.rules import ensure_starting_rules
 from gateway.identity.services import create_member, create_tenant
 from gateway.problems import Problem
 from gateway.tenants.rights import Role
@@ -41,6 +42,8 @@ class Command(BaseCommand):
                         by_label="operator",
                         now=timezone.now(),
                     )
+                    # So that the packs to start with can be published: nobody is asked for whom no rule stands.
+                    ensure_starting_rules(tenant=tenant, by_label="operator", now=timezone.now())
         except Problem as problem:
             raise CommandError(problem.message) from None
         self.stdout.write(f"{tenant.slug} is there, and {options['owner']} owns it.")
