@@ -34,6 +34,8 @@ class Session(TenantScoped):
     bytes_out = models.BigIntegerField(default=0)
     # What it has touched that later calls answer for (`gateway.engine.taint`).
     taint = ArrayField(models.CharField(max_length=20), default=list)
+    # Exact up to `sessions.MOST_RESOURCES`, and from there on "at least".
+    distinct_resources = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = (

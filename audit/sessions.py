@@ -17,6 +17,9 @@ from audit.kinds import EventKind
 from audit.models import Session
 from audit.services import NewEvent
 
+# What is kept of one session, some 70 bytes each: rules about bulk speak of thousands. The migration says the same.
+MOST_RESOURCES = 10_000
+
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
     """What one transaction adds to one session's counters; `now` is when its newest call was."""
@@ -30,6 +33,8 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     secrets_masked: int = 0
     bytes_out: int = 0
     taint: tuple[str, ...] = ()
+    # Digests of what its calls touched, as text of UUIDs; those known already count nothing.
+    resources: tuple[str, ...] = ()
 
 
 def name_of(*, conversation: str, key_id: UUID) -> str:

@@ -16,7 +16,7 @@ from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
 from gateway.requests import asks, minting, refusals, rows, verdicts
-from gateway.requests.counters import is_delete, taints
+from gateway.requests.counters import is_delete, resources, taints
 from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
@@ -150,6 +150,7 @@ def _added(drafts: Sequence[Draft], now: datetime) -> list[Added]:
             held=sum(draft.row.state == RequestState.HELD for draft in mine),
             deletes=sum(draft.row.state != RequestState.REFUSED and is_delete(draft.row.operation) for draft in mine),
             taint=tuple(sorted({taint for draft in mine for taint in taints(draft.entry)})),
+            resources=tuple(sorted({digest for draft in mine for digest in resources(draft.entry)})),
         )
         for session_id, mine in by_session.items()
     ]

@@ -98,6 +98,7 @@ CONDITIONS: dict[str, list[dict[str, Any]]] = {
     "delegated.unknown-members": [{"unknown_members": ("Extra",)}],
     "bulk.bytes": [{"session": SessionCounters(bytes_out=256 * 1024 * 1024)}],
     "bulk.calls": [{"session": SessionCounters(calls=10_000)}],
+    "bulk.resources": [{"session": SessionCounters(distinct_resources=2_000)}],
     "link.writes-need-b": [{"link": level} for level in (LinkLevel.DECLARED, LinkLevel.PERSON)],
     "link.secrets-need-a": [{"link": LinkLevel.CONVERSATION}],
     "taint.leak": [
