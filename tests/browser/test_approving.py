@@ -186,4 +186,10 @@ def test_a_member_is_shown_only_what_the_role_opens(tab: Tab, world: Story) -> N
     with in_tenant(world.tenant):
         Membership.objects.for_tenant(world.tenant).filter(user__username="bob").update(roles=["approver"])
     tab.enter("bob")
-    assert tab.page.get_by_role("navigation", name="Main").inner_text().split() == ["Sessions", "Approvals", "1", "API", "keys"]
+    assert tab.page.get_by_role("navigation", name="Main").inner_text().split() == [
+        "Sessions",
+        "Approvals",
+        "1",
+        "API",
+        "keys",
+    ]
