@@ -1,4 +1,4 @@
-"""Processes are killed amid calls, and what DESIGN calls the main promise is held against AWS's own access log.
+"""Processes are killed amid calls: no call without its record and none run twice, held against AWS's own access log.
 
 Where each row of "when something fails" is made to happen:
 
