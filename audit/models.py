@@ -25,6 +25,7 @@ class Session(TenantScoped):
     # The conversation, or `key:<id>` where none was named: what makes a session one.
     conversation = models.CharField(max_length=220)
     opened_at = models.DateTimeField()
+    # Of the newest call, to the second: it stands in an index, and a busy session's row is to be updated in place.
     last_at = models.DateTimeField()
     calls = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from audit.kinds import EventKind
 from audit.models import Session
@@ -105,6 +106,23 @@ def test_counters_add_up(caller: Caller, acme: Tenant) -> None:
     assert (session.calls, session.refused, session.held, session.deletes) == (4, 1, 1, 1)
     assert (session.secrets_masked, session.bytes_out) == (4, 10**12)
     assert session.last_at == later, "an older batch that commits late does not turn the clock back"
+
+
+def test_within_a_second_a_busy_session_is_updated_in_place_and_its_last_call_stays(
+    caller: Caller, acme: Tenant
+) -> None:
+    session, _ = caller.call()
+    soon = NOW + timedelta(milliseconds=999)
+    with in_tenant(acme), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('audit_session'::regclass)")
+        (before,) = cursor.fetchone()
+        for _ in range(5):
+            bump_counters(tenant_id=acme.pk, added=[Added(id=session.pk, now=soon, calls=1)])
+        cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('audit_session'::regclass)")
+        (after,) = cursor.fetchone()
+        session.refresh_from_db()
+    assert after - before == 5, "no index learns of a call"
+    assert (session.calls, session.last_at) == (5, NOW)
 
 
 def test_taint_is_kept_once_each_in_one_order(caller: Caller, acme: Tenant) -> None:
