@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 import cedarpy
@@ -20,6 +21,8 @@ from gateway.terms import Action, Candidate, Decision, Effect, Question, Resourc
 MOST_RESOURCES = 1_000
 # Actions times resources over all candidates: at some 40 us each, one call cannot hold a worker past ~0.2 s.
 MOST_COMBINATIONS = 5_000
+# Characters of entities that are kept as read: a call on few resources, some 2 MB for all that are kept.
+_LONGEST_KEPT = 4_000
 
 
 class Reason(StrEnum):
@@ -133,9 +136,8 @@ class _Reading:
     def _entities(
         self, selection: Selection, actions: tuple[Action, ...], resources: tuple[Resource, ...]
     ) -> cedarpy.Entities:
-        held = cedarpy.Entities.from_json_str(
-            entities.entities_json(self._question, self._candidate, actions=actions, resources=resources)
-        )
+        text = entities.entities_json(self._question, self._candidate, actions=actions, resources=resources)
+        held = _read(text) if len(text) <= _LONGEST_KEPT else cedarpy.Entities.from_json_str(text)
         if selection.reads is None or "input" in selection.reads:
             return held.with_added_json_str(entities.input_json(self._candidate))
         return held
@@ -165,6 +167,12 @@ class _Reading:
 
     def _opening(self, permits: frozenset[str]) -> frozenset[str]:
         return frozenset(name for name in permits if self._compiled.by_id[name].opens_unmodelled)
+
+
+@lru_cache(maxsize=512)
+def _read(text: str) -> cedarpy.Entities:
+    """Entities as Cedar has them, which nothing changes; who asks and for what comes back call after call."""
+    return cedarpy.Entities.from_json_str(text)
 
 
 def _error(result: cedarpy.AuthzResult) -> _Finding | None:
