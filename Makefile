@@ -56,7 +56,7 @@ $(BENCH_PYTHON): requirements-bench.txt
 	@.tools/uv-bootstrap/bin/uv venv --quiet --clear --python 3.11 .tools/bench-venv
 	@VIRTUAL_ENV=.tools/bench-venv .tools/uv-bootstrap/bin/uv pip install --quiet --requirements requirements-bench.txt
 
-bench: $(if $(filter masking,$(PART)),$(BENCH_PYTHON)) ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in; PART=masking)
+bench: $(BENCH_PYTHON) ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in; PART=masking)
 	@./bootstrap.sh dev
 	@$(PYTHON) -m bench$(if $(PART),.$(PART)) $(ARGS)
 

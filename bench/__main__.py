@@ -19,6 +19,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from bench import wrk
+from bench.comparison import mitmdump
 from bench.cpu import per_call, seconds_of
 from bench.raw import Target, latencies, throughput
 from bench.stack import let_bodies_through, measured
@@ -27,6 +29,7 @@ from hoopweb.stack.running import Stack
 from hoopweb.story.world import read_env
 
 Call = Callable[[Any], object]
+Load = Callable[..., float]
 CONNECTIONS = (1, 32)
 THROUGHPUT_SECONDS = 3.0
 WARM_UP = 20
@@ -142,18 +145,28 @@ def _measure(
 
 
 def many_connections(stack: Stack, connections: int, *, rounds: int) -> None:
+    """Calls a second directly, through hoopweb and through mitmdump, in turn; and what hoopweb's processes spend."""
     near, far = targets(stack, read_env(stack.plan.demo_env))
-    throughput(far, connections=connections, seconds=1.0)
-    direct, through = list[float](), list[float]()
-    before, calls = seconds_of(stack), 0.0
-    for _ in range(rounds):
-        through.append(throughput(far, connections=connections, seconds=THROUGHPUT_SECONDS))
-        calls += through[-1] * THROUGHPUT_SECONDS
-    after = seconds_of(stack)
-    for _ in range(rounds):
-        direct.append(throughput(near, connections=connections, seconds=THROUGHPUT_SECONDS))
-    print(f"\ncalls a second at {connections} connections: {_rates(direct)} direct, {_rates(through)} through hoopweb")
-    print(f"  CPU of a call through hoopweb: {per_call(before, after, int(calls))}")
+    clients: dict[str, Load] = {"our own client": throughput}
+    if wrk.WRK is not None:
+        clients["wrk"] = wrk.throughput
+    with mitmdump(near.url, near.keys) as (other, other_process):
+        for name, load in clients.items():
+            rates: dict[str, list[float]] = {"direct": [], "hoopweb": [], "mitmdump": []}
+            for target in (far, other):
+                load(target, connections=connections, seconds=1.0)
+            before, spent = seconds_of(stack), other_process.cpu_times()
+            for _ in range(rounds):
+                for way, target in (("direct", near), ("hoopweb", far), ("mitmdump", other)):
+                    rates[way].append(load(target, connections=connections, seconds=THROUGHPUT_SECONDS))
+            after, done = seconds_of(stack), other_process.cpu_times()
+            calls, others = (sum(rates[way]) * THROUGHPUT_SECONDS for way in ("hoopweb", "mitmdump"))
+            ratio = statistics.median(a / b for a, b in zip(rates["hoopweb"], rates["mitmdump"], strict=True))
+            told = ", ".join(f"{_rates(found)} {way}" for way, found in rates.items())
+            print(f"\ncalls a second at {connections} connections by {name} (min/med/max): {told}; ratio {ratio:.2f}")
+            print(f"  CPU of a call through hoopweb: {per_call(before, after, int(calls), without='standin')}")
+            other_cpu = (done.user + done.system - spent.user - spent.system) / others * 1000
+            print(f"  CPU of a call through mitmdump: {other_cpu:.2f} ms", flush=True)
 
 
 def _rates(rates: list[float]) -> str:
@@ -189,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     is_canned = options.aws == "canned"
     with measured(is_canned=is_canned) as stack:
-        print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, AWS played by {options.aws}")
+        print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, AWS played by {options.aws}, {wrk.version()}")
         latency(stack, CANNED if is_canned else tuple(CALLS), rounds=options.rounds, count=options.calls)
         for connections in CONNECTIONS:
             many_connections(stack, connections, rounds=options.rounds)

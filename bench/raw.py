@@ -30,10 +30,10 @@ class Target:
     keys: Mapping[str, str]
     authority: Path | None = None
 
-    def request(self) -> bytes:
-        """The bytes of the request, signed now: good for five minutes."""
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the request, signed now: good for five minutes."""
         address = urlsplit(self.url)
-        headers = sign(
+        signed = sign(
             method="POST",
             target="/",
             headers=(
@@ -49,7 +49,11 @@ class Target:
             service="dynamodb",
             now=datetime.now(UTC),
         )
-        lines = [f"{name}: {value}" for name, value in headers] + [f"content-length: {len(BODY)}"]
+        return list(signed)
+
+    def request(self) -> bytes:
+        """The bytes of the whole request."""
+        lines = [f"{name}: {value}" for name, value in self.headers()] + [f"content-length: {len(BODY)}"]
         return ("POST / HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n").encode() + BODY
 
 
