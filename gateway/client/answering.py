@@ -1,0 +1,127 @@
+"""What the broker answers: keys for the process that asks, and requests signed with the device's key.
+
+Sockets and threads are `broker`'s; which prompt a process belongs to is `generations`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.client import processes
+from gateway.client.ancestry import facts, main_process
+from gateway.client.api import Gateway, fields_of
+from gateway.client.errors import ClientError, GatewayUnreachable
+from gateway.client.generations import Found, Generations
+from gateway.client.held_keys import HeldKeys, Issued
+from gateway.client.state import Place
+
+PROMPTS = "/api/v1/prompts/"
+CREDENTIALS = "/api/v1/agent-credentials/"
+_LONGEST_SECONDS = 180.0
+# What the broker signs, and nothing else: a process of this account can ask it for anything.
+SIGNED = frozenset(
+    {("GET", "/api/v1/device/"), ("DELETE", "/api/v1/device/"), ("POST", PROMPTS), ("POST", "/api/v1/tool-uses/")}
+)
+KeyName = tuple[str, str, str]
+
+
+class Answering:
+    """Answers one question at a time or many at once; keeps keys and process trees in bounded memory."""
+
+    def __init__(self, place: Place, gateway: Gateway, *, monotonic: Callable[[], float]) -> None:
+        self._place, self._gateway, self._monotonic = place, gateway, monotonic
+        self._held: HeldKeys[KeyName] = HeldKeys()
+        self._generations = Generations(ticks_per_second=os.sysconf("SC_CLK_TCK"))
+        self._lock = threading.Lock()
+
+    def answer(self, fields: dict[str, str], pid: int) -> str:
+        """The answer to the process `pid`; raises ClientError."""
+        match fields.get("op"):
+            case "credentials":
+                named = [line.partition(":")[::2] for line in fields.get("named", "").split("\n") if line]
+                return self._credentials(fields.get("connection", ""), dict(named), pid)
+            case "call":
+                return self._call(fields.get("method", ""), fields.get("path", ""), fields.get("body", ""), pid)
+            case _:
+                raise ClientError("The local broker does not know this question.")
+
+    # -- keys
+
+    def _credentials(self, connection: str, agents: dict[str, str], pid: int) -> str:
+        chain = processes.chain(pid)
+        with self._lock:
+            found = self._generations.find(list(agents.values()), chain)
+        agent = next((name for name, its in agents.items() if its == found.conversation), "")
+        if found.conversation and found.generation is None:
+            # Whichever prompt the gateway finds open now may not be the one of the next call.
+            return self._issue(connection, agent, found).plaintext
+        name = (connection, found.conversation, found.generation or "")
+        return self._held.get(name, lambda: self._issue(connection, agent, found), now=self._monotonic)
+
+    def _issue(self, connection: str, agent: str, found: Found) -> Issued:
+        asked_at = self._monotonic()
+        body = json.dumps(_asked(connection, agent, found)).encode()
+        answer = self._gateway.send("POST", CREDENTIALS, body)
+        told = fields_of(answer)
+        try:
+            seconds = _seconds_left(str(told["expires_at"]), answer.sent_at or datetime.now(UTC))
+            return Issued(plaintext=_printed(told, seconds, datetime.now(UTC)), ends_at=asked_at + seconds)
+        except (KeyError, ValueError):
+            raise GatewayUnreachable("What answered is not a hoopweb gateway of this version.") from None
+
+    # -- what the device signs
+
+    def _call(self, method: str, path: str, body: str, pid: int) -> str:
+        if (method, path) not in SIGNED:
+            raise ClientError("The local broker does not sign this.")
+        if method != "POST":
+            return json.dumps(self._gateway.call(method, path))
+        fields = json.loads(body)
+        chain = processes.chain(pid)
+        fields["process"] = facts(chain)
+        at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        told = self._gateway.call(method, path, fields)
+        if path == PROMPTS:
+            agent = main_process(chain)
+            with self._lock:
+                self._generations.opened(
+                    str(fields["conversation"]),
+                    str(fields["generation"]),
+                    at=at,
+                    agent=agent.identity if agent is not None else None,
+                )
+        return json.dumps(told)
+
+
+def _asked(connection: str, agent: str, found: Found) -> dict[str, Any]:
+    return {
+        "connection": connection,
+        "agent": agent,
+        "conversation": found.conversation,
+        "generation": found.generation,
+        "how": found.how,
+    }
+
+
+def _seconds_left(expires_at: str, gateways_now: datetime) -> float:
+    """How long keys live from now on, by the gateway's own clock: this machine's may be minutes off."""
+    return min(_LONGEST_SECONDS, (datetime.fromisoformat(expires_at) - gateways_now).total_seconds())
+
+
+def _printed(told: dict[str, Any], seconds: float, now: datetime) -> str:
+    """The JSON of `credential_process`, version 1, with an end that is right by this machine's clock."""
+    ends = now + timedelta(seconds=seconds)
+    shown = {
+        "Version": 1,
+        "AccessKeyId": told["access_key_id"],
+        "SecretAccessKey": told["secret_access_key"],
+        "Expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    token = {"SessionToken": told["session_token"]} if told.get("session_token") else {}
+    return json.dumps({**shown, **token}) + "\n"

@@ -1,0 +1,141 @@
+"""Which prompt a process belongs to: the one that was open when its command began, not the newest one. Pure.
+
+An agent's background command goes on calling while the next prompt runs. Its calls stay with the prompt that started it:
+by the start of its process tree, or as first told. What a level may claim is decided by the gateway.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.client.processes import Process
+
+# A machine rarely runs ten conversations; each keeps as many prompts back as a background command may be old.
+_MOST_CONVERSATIONS = 512
+_MOST_GENERATIONS = 64
+_MOST_TREES = 4096
+# A hook's answer and the first command can fall into one clock tick.
+_SLACK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One prompt as the gateway has it; `at` in seconds since the machine's boot."""
+
+    generation: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where a process belongs. `generation` None leaves the choice to the gateway; `how` says it in words."""
+
+    conversation: str
+    generation: str | None
+    how: str
+    is_below_agent: bool
+    is_outlived: bool = False
+    # When the command that asks began, in seconds since boot; None without a command that can be told.
+    began: float | None = None
+
+
+@dataclass(slots=True)
+class _Conversation:
+    opened: list[Opened] = field(default_factory=list)
+    agents: set[tuple[int, int]] = field(default_factory=set)
+
+
+class Generations:
+    """What the broker remembers, in bounded memory; forgets the longest unused first."""
+
+    def __init__(self, *, ticks_per_second: float) -> None:
+        self._ticks = ticks_per_second
+        self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, tuple[int, int]], str] = OrderedDict()
+
+    def opened(self, conversation: str, generation: str, *, at: float, agent: tuple[int, int] | None) -> None:
+        """A prompt was recorded; `agent` is the main process its hook hung below. Twice is once."""
+        held = self._conversations.setdefault(conversation, _Conversation())
+        self._conversations.move_to_end(conversation)
+        if agent is not None:
+            held.agents.add(agent)
+        if not held.opened or held.opened[-1].generation != generation:
+            held.opened.append(Opened(generation=generation, at=at))
+            del held.opened[:-_MOST_GENERATIONS]
+        while len(self._conversations) > _MOST_CONVERSATIONS:
+            self._conversations.popitem(last=False)
+
+    def find(self, named: Sequence[str], chain: Sequence[Process]) -> Found:
+        """Return where the process at the chain's foot belongs. `named` are the conversations of its environment."""
+        conversation, how = self._conversation(named, chain)
+        if not conversation:
+            return Found(conversation="", generation=None, how=how, is_below_agent=False)
+        held = self._conversations.get(conversation, _Conversation())
+        agent = next((index for index, its in enumerate(chain) if its.identity in held.agents), None)
+        anchor = _anchor(chain[1:agent] if agent is not None else _same_session(chain[1:]))
+        return self._found(conversation, held, anchor, how, is_below_agent=agent is not None)
+
+    def _found(
+        self, conversation: str, held: _Conversation, anchor: Process | None, how: str, *, is_below_agent: bool
+    ) -> Found:
+        began = anchor.started_ticks / self._ticks if anchor is not None else None
+        remembered = self._trees.get((conversation, anchor.identity)) if anchor is not None else None
+        generation = remembered or _open_at(held.opened, began)
+        if anchor is not None and generation is not None:
+            self._remember((conversation, anchor.identity), generation)
+        newest = held.opened[-1].generation if held.opened else generation
+        return Found(
+            conversation=conversation,
+            generation=generation,
+            how=f"{how}; {_words(generation, newest)}",
+            is_below_agent=is_below_agent,
+            is_outlived=generation is not None and generation != newest,
+            began=began,
+        )
+
+    def _remember(self, tree: tuple[str, tuple[int, int]], generation: str) -> None:
+        self._trees[tree] = generation
+        self._trees.move_to_end(tree)
+        while len(self._trees) > _MOST_TREES:
+            self._trees.popitem(last=False)
+
+    def _conversation(self, named: Sequence[str], chain: Sequence[Process]) -> tuple[str, str]:
+        """The conversation meant, and how it was told; empty where two are as likely."""
+        if len(named) == 1:
+            return named[0], "the environment names the conversation"
+        for its in chain[1:]:
+            found = [name for name in named or self._conversations if its.identity in self._agents(name)]
+            if found:
+                told = "the nearest agent's of several named" if named else "the process tree leads to the agent"
+                return (found[0], told) if len(found) == 1 else ("", "one agent above holds several conversations")
+        return "", "the environment names several conversations" if named else "no agent is known here"
+
+    def _agents(self, conversation: str) -> set[tuple[int, int]]:
+        held = self._conversations.get(conversation)
+        return held.agents if held is not None else set()
+
+
+def _words(generation: str | None, newest: str | None) -> str:
+    if generation is None:
+        return "which prompt started the command is not known here"
+    return "its newest prompt started the command" if generation == newest else "an earlier prompt started the command"
+
+
+def _open_at(opened: Sequence[Opened], began: float | None) -> str | None:
+    """The prompt that was open when a command began; None where it began before all that are known."""
+    if began is None:
+        return opened[-1].generation if opened else None
+    before = [one.generation for one in opened if one.at <= began + _SLACK_SECONDS]
+    return before[-1] if before else None
+
+
+def _anchor(between: Sequence[Process]) -> Process | None:
+    """The command's own first process: the uppermost that is no shell waiting for commands."""
+    return next((its for its in reversed(between) if not its.is_interactive_shell), None)
+
+
+def _same_session(above: Sequence[Process]) -> Sequence[Process]:
+    """Without the agent in sight, what shares the nearest process's session: past it come terminals and daemons."""
+    return [its for its in above if its.session == above[0].session] if above else []

@@ -1,0 +1,134 @@
+"""Asking the local broker: one frame there, one frame back, over the profile's own unix socket.
+
+The broker is started where none answers (`starting`); what it does is `broker`'s. This is the whole way of a warm
+`hoopweb credentials`, so nothing slow is imported here.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Mapping
+
+from gateway.client import places
+from gateway.client.errors import BrokerFailed, ClientError, GatewayUnreachable, Refused
+
+# A broker of another version ends itself and makes room for one of ours.
+PROTOCOL = "1"
+# A prompt of an agent with all its attachments' names; the gateway takes no larger one.
+LARGEST_FRAME = 4 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+_PEER = struct.Struct("3i")
+GOOD, REFUSED, UNREACHABLE, FAILED, OTHER_VERSION = "ok", "refused", "unreachable", "failed", "version"
+# Longer than the broker itself waits for the gateway.
+USUAL_SECONDS = 15.0
+_ATTEMPTS = 3
+
+
+def ask(home: str, profile: str, fields: Mapping[str, str], *, seconds: float = USUAL_SECONDS) -> str:
+    """Return the broker's answer; raises BrokerFailed, or what kept the broker from answering well.
+
+    A value holds no NUL. The broker is started if need be; a question is asked again only where nobody took it.
+    """
+    for _ in range(_ATTEMPTS):
+        connection = _connected(home, profile)
+        with connection:
+            connection.settimeout(seconds)
+            reply = _exchange(connection, {"protocol": PROTOCOL, **fields})
+        if reply[0] != OTHER_VERSION:
+            return _good(reply)
+    raise BrokerFailed("The local broker keeps changing its version: end it with `hoopweb broker --stop`.")
+
+
+def _exchange(connection: socket.socket, fields: Mapping[str, str]) -> list[str]:
+    try:
+        write_frame(connection, [f"{name}={value}" for name, value in fields.items()])
+        reply = read_frame(connection)
+    except TimeoutError:
+        raise BrokerFailed("The local broker did not answer in time: end it with `hoopweb broker --stop`.") from None
+    except (OSError, ValueError):
+        reply = []
+    if not reply:
+        raise BrokerFailed("The local broker ended before it answered: run the command again.")
+    return reply
+
+
+def _good(reply: list[str]) -> str:
+    """The text of a good answer; raises the error the broker met, in its own words."""
+    kind, told, http_status, code = (*reply, "", "", "")[:4]
+    if kind == GOOD:
+        return told
+    if kind == REFUSED:
+        raise Refused(told, http_status=int(http_status or 0), code=code)
+    if kind == UNREACHABLE:
+        raise GatewayUnreachable(told)
+    raise ClientError(told)
+
+
+def _connected(home: str, profile: str) -> socket.socket:
+    path = places.socket_path(home, profile)
+    connection = try_connect(path)
+    if connection is None:
+        from gateway.client import starting  # only where there is no broker
+
+        connection = starting.start_and_connect(home, profile)
+    import os
+
+    peer_uid = peer_of(connection)[1]
+    if peer_uid != os.getuid():
+        from gateway.client import starting
+
+        starting.check_other_account(home, profile, peer_uid)
+    return connection
+
+
+def try_connect(path: str) -> socket.socket | None:
+    """A connection, or None where nobody listens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except OSError as error:
+        connection.close()
+        raise BrokerFailed(f"The local broker's socket cannot be used ({error.strerror}).") from None
+    return connection
+
+
+def peer_of(connection: socket.socket) -> tuple[int, int]:
+    """Process id and account of who is at the other end, by the kernel's word."""
+    if sys.platform != "linux":
+        raise BrokerFailed("hoopweb's local broker needs Linux (WSL is one).")
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    pid, uid, _ = _PEER.unpack(raw)
+    return pid, uid
+
+
+def write_frame(connection: socket.socket, pieces: list[str]) -> None:
+    """Send one frame; raises ValueError where a piece holds a NUL or all is too long."""
+    data = "\0".join(pieces).encode("utf-8", "surrogateescape")
+    if data.count(b"\0") != len(pieces) - 1 or len(data) > LARGEST_FRAME:
+        raise ValueError("a frame of no use")
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def read_frame(connection: socket.socket) -> list[str]:
+    """The pieces of one frame, or none where the other end closed; raises ValueError for a frame too long."""
+    head = _read(connection, _LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return []
+    (length,) = _LENGTH.unpack(head)
+    if length > LARGEST_FRAME:
+        raise ValueError("a frame too long")
+    data = _read(connection, length)
+    return data.decode("utf-8", "surrogateescape").split("\0") if len(data) == length else []
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    parts = []
+    while length > 0 and (part := connection.recv(min(length, 65536))):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)

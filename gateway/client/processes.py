@@ -1,0 +1,111 @@
+"""Which processes stand above one: the chain from a helper through shells and SDKs up to the agent, by /proc.
+
+Only looks; what a chain means is `generations`'s and the hooks'. A process is named by its id *and* its start, since ids
+come back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+# Deeper than any agent nests its shells; a chain that is longer is cut.
+_DEEPEST = 40
+_LONGEST_ARGUMENT = 200
+SHELLS = frozenset({"sh", "bash", "zsh", "dash", "fish", "ksh", "ash"})
+# What agents put into the environment of the shells they start, and only there.
+AGENT_SHELL_MARKS = ("CURSOR_AGENT=", "CLAUDECODE=", "CODEX_THREAD_ID=", "GEMINI_CLI=", "OPENCODE_SESSION_ID=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process. `started_ticks` is since the machine's boot, in the kernel's clock ticks."""
+
+    pid: int
+    parent: int
+    session: int
+    started_ticks: int
+    name: str
+    executable: str
+    arguments: tuple[str, ...]
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return self.pid, self.started_ticks
+
+    @property
+    def is_interactive_shell(self) -> bool:
+        """A shell that waits for commands, rather than one that runs a single one: it outlives many prompts."""
+        name = (self.arguments[0] if self.arguments else self.name).rpartition("/")[2].lstrip("-")
+        told = self.arguments[1:]
+        return name in SHELLS and all(part.startswith("-") and "c" not in part.lstrip("-")[:4] for part in told)
+
+
+def process(pid: int) -> Process | None:
+    """What is known of a process, or None where it is gone or not to be seen."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            head, _, rest = file.read(4096).decode("utf-8", "replace").rpartition(")")
+    except OSError:
+        return None
+    numbers = rest.split()
+    if len(numbers) < 20:
+        return None
+    return Process(
+        pid=pid,
+        # proc(5): after the name in brackets come state, ppid, pgrp, session ...; starttime is the 22nd of all.
+        parent=int(numbers[1]),
+        session=int(numbers[3]),
+        started_ticks=int(numbers[19]),
+        name=head.partition("(")[2],
+        executable=_executable(pid),
+        arguments=_arguments(pid),
+    )
+
+
+def chain(pid: int) -> tuple[Process, ...]:
+    """The process itself, its parent, and so on up to the first of the machine, which is left out."""
+    found: list[Process] = []
+    while pid > 1 and len(found) < _DEEPEST:
+        its = process(pid)
+        # A parent that is younger than its child has taken the number of one that is gone.
+        if its is None or (found and its.started_ticks > found[-1].started_ticks):
+            break
+        found.append(its)
+        pid = its.parent
+    return tuple(found)
+
+
+def is_in_agent_shell(pids: tuple[int, ...]) -> bool:
+    """Whether any of these processes was started with what agents give to their shells."""
+    return any(_environment_has(pid, AGENT_SHELL_MARKS) for pid in pids)
+
+
+def _environment_has(pid: int, marks: tuple[str, ...]) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            held = file.read(1024 * 1024).split(b"\0")
+    except OSError:
+        return False
+    return any(entry.startswith(mark.encode()) for entry in held for mark in marks)
+
+
+def age_seconds(ticks: int, *, boot_seconds: float) -> float:
+    """How long ago something was, by the same clock: since the machine's boot."""
+    return boot_seconds - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _executable(pid: int) -> str:
+    """Empty where it belongs to another account."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/exe")
+    return ""
+
+
+def _arguments(pid: int) -> tuple[str, ...]:
+    """The first few, cut: enough to tell a shell that waits from one that runs a command."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        parts = file.read(4096).decode("utf-8", "replace").rstrip("\0").split("\0")
+        return tuple(part[:_LONGEST_ARGUMENT] for part in parts[:8] if part)
+    return ()

@@ -1,0 +1,172 @@
+"""What this machine knows of its enrolment: one profile per gateway, its device key, both readable by their owner alone.
+
+Files of ours that others may read or write are refused, as ssh refuses them. Who signs with the key is `api`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from gateway.client import places
+from gateway.client.errors import Exposed, NotLoggedIn, StateBroken
+
+# No file of ours grows past a few kilobytes.
+_LARGEST_FILE = 256 * 1024
+
+
+class KeyStorage(StrEnum):
+    """Where the device's private key lies, as honestly as it can be told: what may be proven depends on it."""
+
+    OS_KEYSTORE = "os_keystore"
+    SEPARATE_ACCOUNT = "separate_account"
+    # Every process of the same account can read it, an agent's shell included: at most level B.
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One enrolment. `broker_uid` and `broker_socket` are set where another account holds the key."""
+
+    name: str
+    gateway: str
+    organisation: str
+    device_id: str
+    device_name: str
+    key_storage: str
+    ca_file: str = ""
+    broker_uid: int = -1
+    broker_socket: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One profile's folder, whether there is an enrolment in it or not."""
+
+    home: str
+    profile: str
+
+    @property
+    def folder(self) -> str:
+        return places.folder(self.home, self.profile)
+
+    @property
+    def profile_file(self) -> str:
+        return f"{self.folder}/profile.json"
+
+    @property
+    def key_file(self) -> str:
+        return f"{self.folder}/device.key"
+
+    @property
+    def socket(self) -> str:
+        return places.socket_path(self.home, self.profile)
+
+
+def place_of(environ: Mapping[str, str], given: str | None = None) -> Place:
+    """The folder of the profile that is meant; raises Usage for a name of no use."""
+    return Place(home=places.home(environ), profile=places.profile_name(environ, given))
+
+
+def read_profile(place: Place) -> Profile:
+    """The enrolment in this folder; raises NotLoggedIn, StateBroken or Exposed."""
+    try:
+        found = json.loads(read_own(place.profile_file))
+        return _profile_of(found)
+    except FileNotFoundError:
+        named = "" if place.profile == places.DEFAULT_PROFILE else f" --profile {place.profile}"
+        raise NotLoggedIn(
+            f"This machine is not enrolled (profile {place.profile}): "
+            f"run `hoopweb login{named} --gateway URL --organisation NAME`."
+        ) from None
+    except (ValueError, TypeError):
+        raise StateBroken(
+            f"{place.profile_file} is damaged. Remove it and run `hoopweb login` again; revoke the old device on the "
+            "gateway's page of devices."
+        ) from None
+
+
+def _profile_of(found: Any) -> Profile:
+    """Raises TypeError or ValueError for anything but the fields of a profile, each of its type."""
+    known = {field.name: int if field.name == "broker_uid" else str for field in fields(Profile)}
+    if not isinstance(found, dict) or not all(isinstance(found[name], known[name]) for name in found if name in known):
+        raise ValueError("not a profile")
+    if not str(found.get("gateway", "")).startswith(("https://", "http://")):
+        raise ValueError("no gateway")
+    # What a newer version wrote beside is left alone.
+    return Profile(**{name: value for name, value in found.items() if name in known})
+
+
+def write_profile(place: Place, profile: Profile) -> None:
+    """Keep the enrolment, whole or not at all."""
+    write_own(place.profile_file, json.dumps(asdict(profile), indent=2).encode() + b"\n")
+
+
+def make_folder(path: str) -> None:
+    """A folder for us alone; raises Exposed where one is there that others may enter."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    check_folder(path)
+
+
+def check_folder(path: str) -> None:
+    """Raises Exposed unless the folder is ours, no link, and closed to everybody else."""
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise Exposed(f"{path} is open to others or not yours: make it yours with `chmod 700 {path}`.")
+
+
+def read_own(path: str) -> bytes:
+    """The content of a file that is ours alone; raises FileNotFoundError, Exposed or StateBroken."""
+    try:
+        # A link could name another's file, a pipe would wait for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StateBroken(
+            f"{path} cannot be read ({error.strerror}): remove it and run `hoopweb login` again."
+        ) from None
+    with os.fdopen(handle, "rb") as file:
+        _check_own(path, os.fstat(file.fileno()))
+        return file.read(_LARGEST_FILE)
+
+
+def _check_own(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
+        raise StateBroken(f"{path} is no file of hoopweb's: remove it and run `hoopweb login` again.")
+    if found.st_uid != os.getuid():
+        raise Exposed(f"{path} belongs to another account and is not used: run `hoopweb login` as yourself.")
+    if found.st_mode & 0o077:
+        raise Exposed(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and is not used: "
+            f"`chmod 600 {path}`, and log in again if others may have read it."
+        )
+
+
+def write_own(path: str, content: bytes) -> None:
+    """Put a file in place whole, for its owner alone; raises StateBroken where the disk will not."""
+    make_folder(os.path.dirname(path))
+    new = f"{path}.{os.getpid()}.new"
+    try:
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:
+        raise StateBroken(f"{path} cannot be written ({error.strerror}).") from None
+
+
+def forget(place: Place) -> None:
+    """Remove key and enrolment; the key first, so that what is left over can sign nothing."""
+    for path in (place.key_file, place.profile_file):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
