@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.edge import http1, problems
 from gateway.edge.tally import CallTally
+from gateway.masking.stored import TokenWatch
 from gateway.wire import aws_chunked
 from gateway.wire.contract import SignedChunks, Upstream
 
@@ -33,8 +34,27 @@ class Passage(Protocol):
 def open_passage(upstream: Upstream, *, length: int | None, tally: CallTally) -> Passage:
     """How this payload travels. `length` is the client's own Content-Length, None for a chunked body."""
     if upstream.chunks is not None:
-        return _Verified(upstream.chunks, tally)
-    return _Untouched(length=length, sha256=upstream.payload_sha256, tally=tally)
+        passage: Passage = _Verified(upstream.chunks, tally)
+    else:
+        passage = _Untouched(length=length, sha256=upstream.payload_sha256, tally=tally)
+    return _Watched(passage) if upstream.refuses_mask_tokens else passage
+
+
+class _Watched:
+    """A passage that is cut at a mask token: the piece in which it ends stays here, so the upload is never whole."""
+
+    def __init__(self, passage: Passage) -> None:
+        self.framing = passage.framing
+        self._passage = passage
+        self._watch = TokenWatch()
+
+    def feed(self, data: bytes) -> bytes:
+        if self._watch.saw_token(data):
+            raise problems.MaskTokenStored()
+        return self._passage.feed(data)
+
+    def end(self) -> bytes:
+        return self._passage.end()
 
 
 class _Untouched:

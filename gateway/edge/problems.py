@@ -151,6 +151,17 @@ class PayloadMismatch(Problem):
     aws_code = "XAmzContentSHA256Mismatch"
 
 
+class MaskTokenStored(Problem):
+    code = "requests.mask_token_stored"
+    status = 403
+    title = "This upload would store a masked value over a real one; it was cut before it was whole, so nothing is stored"
+    remedy = (
+        "A value that reads [REDACTED:...] was hidden from you and is unchanged at its source. Leave it out of what you"
+        " write; sending the upload again will be refused again."
+    )
+    aws_code = "AccessDenied"
+
+
 class ResponseWithheld(Problem):
     """Not retryable on purpose: the call did run."""
 

@@ -15,8 +15,11 @@ STORING_TOKENS = "mask-tokens"
 _TOKEN = re.compile(r"(?:\[|%5B)REDACTED(?::|%3A)[a-z0-9-]{1,40}(?:(?::|%3A)[a-z0-9]{1,40})?(?:\]|%5D)", re.IGNORECASE)
 _TOKEN_BYTES = re.compile(rb"\[REDACTED:[a-z0-9-]{1,40}(?::[A-Za-z0-9]{1,40})?\]")
 _IN_BASE64 = "W1JFREFDVEVEO"
-# Longer than any token: what a search across two chunks must see of the first.
-LONGEST_TOKEN = 96
+# The line between two chunks of an aws-chunked upload, which may stand amid a token.
+_FRAME = re.compile(rb"\r\n[0-9A-Fa-f]{1,8}(?:;chunk-signature=[0-9a-f]{64})?\r\n")
+_IN_UTF16 = "REDACTED".encode("utf-16-le")
+# Longer than any token, in UTF-16 too and with a frame's line in it: what a search keeps of one piece.
+LONGEST_TOKEN = 320
 
 
 def holds_token(value: object) -> bool:
@@ -38,7 +41,7 @@ def holds_token(value: object) -> bool:
 
 
 class TokenWatch:
-    """Looks for a token in bytes that come in chunks, wherever they are cut."""
+    """Looks for a token in bytes that come in chunks, wherever they are cut, in UTF-8 or UTF-16."""
 
     def __init__(self) -> None:
         self._tail = b""
@@ -47,4 +50,6 @@ class TokenWatch:
         """Whether a token ends in this chunk."""
         seen = self._tail + chunk
         self._tail = seen[-LONGEST_TOKEN:]
-        return _TOKEN_BYTES.search(seen) is not None
+        if b"R\0E\0D" in seen and _IN_UTF16 in seen:
+            seen = seen.replace(b"\0", b"")
+        return _TOKEN_BYTES.search(_FRAME.sub(b"", seen)) is not None

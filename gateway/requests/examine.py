@@ -170,12 +170,16 @@ def _check_range(examined: Examined) -> None:
 
 def _check_tokens(examined: Examined) -> None:
     """What was masked when it was read must not be written over the real value; a rule may permit it."""
-    is_write = examined.primary.access not in (AccessClass.LIST, AccessClass.READ)
-    decision = examined.decision
-    if not is_write or decision.effect is Effect.DENY or STORING_TOKENS in decision.clear:
-        return
-    if not examined.key.connection.observe_only and any(holds_token(one.parameters) for one in examined.readings):
+    is_asked = examined.decision.effect is not Effect.DENY and refuses_mask_tokens(examined)
+    if is_asked and any(holds_token(one.parameters) for one in examined.readings):
         raise MaskTokenStored
+
+
+def refuses_mask_tokens(examined: Examined) -> bool:
+    """Whether a mask token in what this call sends is refused: it writes, and no rule permits storing one."""
+    is_write = examined.primary.access not in (AccessClass.LIST, AccessClass.READ)
+    is_cleared = STORING_TOKENS in examined.decision.clear or examined.key.connection.observe_only
+    return is_write and not is_cleared
 
 
 def plan_of(examined: Examined) -> MaskPlan:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from gateway.connections.endpoints import Endpoint, upstream_of
 from gateway.connections.sts import RoleSession
-from gateway.requests.examine import Examined, plan_of
+from gateway.requests.examine import Examined, plan_of, refuses_mask_tokens
 from gateway.terms import AccessClass
 from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
@@ -86,6 +86,7 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
         is_tls=endpoint.is_tls,
         payload_sha256=examined.claim.payload_sha256 if is_streamed else None,
         chunks=examined.chunks,
+        refuses_mask_tokens=is_streamed and refuses_mask_tokens(examined),
     )
 
 

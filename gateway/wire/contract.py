@@ -90,6 +90,7 @@ class Upstream(Message, frozen=True):
     Transfer-Encoding as the body demands. `payload_sha256` is the digest a streamed payload must have: the
     edge hashes on the fly and holds the last bytes back until it matches. With `chunks` the client's body is a
     signed aws-chunked one: the edge verifies it, and sends the payload plain, or framed anew where it has trailers.
+    With `refuses_mask_tokens` a payload that holds one never becomes whole at AWS.
     """
 
     method: str
@@ -101,6 +102,7 @@ class Upstream(Message, frozen=True):
     is_tls: bool
     payload_sha256: str | None = None
     chunks: SignedChunks | None = None
+    refuses_mask_tokens: bool = False
 
 
 class SensitivityClass(StrEnum):

@@ -48,8 +48,24 @@ def test_a_token_is_seen_across_chunks(cut: int) -> None:
     assert watch.saw_token(data[:place]) or watch.saw_token(data[place:])
 
 
+@pytest.mark.parametrize("line", [b"\r\n10000\r\n", b"\r\nffff;chunk-signature=" + b"5e" * 32 + b"\r\n"])
+@pytest.mark.parametrize("place", range(1, len(TOKEN)))
+def test_a_token_is_seen_through_the_framing_of_an_upload(line: bytes, place: int) -> None:
+    data = TOKEN.encode()[:place] + line + TOKEN.encode()[place:]
+    assert TokenWatch().saw_token(data)
+    watch = TokenWatch()
+    assert [watch.saw_token(data[at : at + 1]) for at in range(len(data))][-1]
+
+
+def test_a_token_in_utf_16_is_seen() -> None:
+    watch = TokenWatch()
+    data = ("name,password\n" * 20 + f"app,{TOKEN}\n").encode("utf-16")
+    assert any(watch.saw_token(data[at : at + 7]) for at in range(0, len(data), 7))
+
+
 def test_no_token_is_longer_than_what_is_kept() -> None:
-    assert len(f"[REDACTED:{'a' * 40}:{'B' * 40}]") <= LONGEST_TOKEN
+    longest, line = f"[REDACTED:{'a' * 40}:{'B' * 40}]", "\r\nfffff;chunk-signature=" + "5e" * 32 + "\r\n"
+    assert len(longest.encode("utf-16-le")) + len(line) <= LONGEST_TOKEN
 
 
 def test_other_bytes_raise_no_alarm() -> None:

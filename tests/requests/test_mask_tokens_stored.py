@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from gateway.tenants.models import Tenant
-from gateway.wire.contract import VerdictKind
+from gateway.wire.contract import BodyMode, VerdictKind
 from tests.connections.strict_sts import StrictSts
+from tests.requests.test_allowed import upstream_of
 from tests.requests.test_refused import refusal
-from tests.requests.world import EdgeLife, Keys, publish_text, row_of
+from tests.requests.world import EdgeLife, Keys, again, publish_text, row_of
 
 TOKEN = "[REDACTED:password]"
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
@@ -49,3 +50,22 @@ def test_it_is_not_even_asked_about(strict_sts: StrictSts, edge: EdgeLife, keys:
     admission = keys.call(service, operation, **parameters)
     refusal(edge.admit_one(admission))
     assert row_of(acme, admission).refusal_code == "requests.mask_token_stored"
+
+
+UNSIGNED = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+
+
+def upload(keys: Keys) -> Any:
+    signed = keys.sign(method="PUT", target="/bucket/key", headers=dict(UNSIGNED), body=b"", service="s3")
+    return again(signed, body_mode=BodyMode.PAYLOAD)
+
+
+def test_the_edge_looks_for_tokens_in_an_objects_bytes(ready: StrictSts, edge: EdgeLife, keys: Keys) -> None:
+    assert upstream_of(edge.admit_one(upload(keys))).refuses_mask_tokens
+    read = edge.admit_one(keys.call("s3", "get_object", Bucket="bucket", Key="key"))
+    assert not upstream_of(read).refuses_mask_tokens
+
+
+def test_and_not_where_a_rule_permits_them(strict_sts: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
+    publish_text(acme, '@id("fixtures") @clear("mask-tokens") permit (principal, action, resource);')
+    assert not upstream_of(edge.admit_one(upload(keys))).refuses_mask_tokens
