@@ -18,6 +18,7 @@ from gateway.client.errors import Exposed, NotLoggedIn, StateBroken
 
 # No file of ours grows past a few kilobytes.
 _LARGEST_FILE = 256 * 1024
+_AGAIN = "run `hoopweb logout --forget`, then `hoopweb login`."
 
 
 class KeyStorage(StrEnum):
@@ -86,8 +87,8 @@ def read_profile(place: Place) -> Profile:
         ) from None
     except (ValueError, TypeError):
         raise StateBroken(
-            f"{place.profile_file} is damaged. Remove it and run `hoopweb login` again; revoke the old device on the "
-            "gateway's page of devices."
+            f"{place.profile_file} is damaged: run `hoopweb logout --forget`, then `hoopweb login`, and revoke the old "
+            "device on the gateway's page."
         ) from None
 
 
@@ -96,6 +97,7 @@ def _profile_of(found: Any) -> Profile:
     known = {field.name: int if field.name == "broker_uid" else str for field in fields(Profile)}
     if not isinstance(found, dict) or not all(isinstance(found[name], known[name]) for name in found if name in known):
         raise ValueError("not a profile")
+    KeyStorage(str(found.get("key_storage")))
     if not str(found.get("gateway", "")).startswith(("https://", "http://")):
         raise ValueError("no gateway")
     # What a newer version wrote beside is left alone.
@@ -138,7 +140,7 @@ def read_own(path: str) -> bytes:
 
 def _check_own(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
-        raise StateBroken(f"{path} is no file of hoopweb's: remove it and run `hoopweb login` again.")
+        raise StateBroken(f"{path} is no file of hoopweb's: {_AGAIN}")
     if found.st_uid != os.getuid():
         raise Exposed(f"{path} belongs to another account and is not used: run `hoopweb login` as yourself.")
     if found.st_mode & 0o077:
