@@ -111,10 +111,14 @@ class StatementKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStatement:
-    """One SQL statement inside a call's parameters. `tables` are lower-case, with schema and catalog where named."""
+    """One SQL statement inside a call's parameters. `tables` are lower-case, with schema and catalog where named.
+
+    `destroys` where whole tables, columns or all rows of a table are gone after it.
+    """
 
     kind: StatementKind
     tables: tuple[str, ...] = ()
+    destroys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,7 @@ def _sql(candidate: Candidate) -> dict[str, Any] | None:
         "kinds": sorted({str(each.kind) for each in candidate.statements}),
         "tables": sorted({table for each in candidate.statements for table in each.tables}),
         "count": len(candidate.statements),
+        "destroys": any(each.destroys for each in candidate.statements),
     }
 
 

@@ -260,7 +260,9 @@ def _of_statement(keys: Mapping[str, str], said: Mapping[str, str], account: str
 
 
 def _documented(operation: str, candidate: Candidate, account: str) -> Reach:
-    return Reach.OWN if operation in _CARRY_DATA else reach_of_documents(candidate.parameters, account)
+    # A `Statement` of SQL is no policy's.
+    holds_none = operation in _CARRY_DATA or bool(candidate.statements)
+    return Reach.OWN if holds_none else reach_of_documents(candidate.parameters, account)
 
 
 def _opened(operation: str, leaves: Iterable[tuple[str, str]]) -> Reach:

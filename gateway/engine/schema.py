@@ -42,7 +42,7 @@ CONTEXT = _record(
     parameters=_STRINGS,
     input={"type": "Entity", "name": "Input"},
     facts=_record(public_access=_BOOL, public_network=_BOOL, foreign_access=_BOOL),
-    sql={**_record(kinds=_STRINGS, tables=_STRINGS, count=_LONG), "required": False},
+    sql={**_record(kinds=_STRINGS, tables=_STRINGS, count=_LONG, destroys=_BOOL), "required": False},
     unknown_members=_STRINGS,
     link=_record(level=_STRING, rank=_LONG),
     agent={**_record(id=_STRING, label=_STRING), "required": False},

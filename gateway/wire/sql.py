@@ -43,6 +43,11 @@ _COMMANDS = {
     "unload": StatementKind.WRITE,
     "vacuum": StatementKind.DDL,
 }
+# What a DROP may take away without any row being lost.
+_NO_DATA = re.compile(
+    "aggregate|cast|collation|domain|event|extension|function|index|operator|policy|procedure|role|rule|sequence"
+    "|trigger|type|user|view"
+)
 _ABOUT_USERS = ("role", "user", "group", "policy", "default", "permissions")
 # Functions the parser has no name for and that only look.
 _HARMLESS = re.compile(
@@ -63,11 +68,12 @@ def statements(text: str, dialects: Collection[str]) -> tuple[SqlStatement, ...]
     if len(text) > LARGEST_SQL or any(mark in text for mark in _EXECUTABLE_COMMENTS):
         return (UNKNOWN,)
     readings = [_read(text, dialect) for dialect in dialects]
-    if len({tuple((each.kind, each.tables) for each in reading) for reading in readings}) == 1:
+    if len(set(readings)) == 1:
         return readings[0]
-    tables = sorted({table for reading in readings for each in reading for table in each.tables})
-    count = max(len(reading) for reading in readings)
-    return (SqlStatement(kind=StatementKind.UNKNOWN, tables=tuple(tables)),) * count
+    seen = [each for reading in readings for each in reading]
+    tables = tuple(sorted({table for each in seen for table in each.tables}))
+    doubt = SqlStatement(kind=StatementKind.UNKNOWN, tables=tables, destroys=any(each.destroys for each in seen))
+    return (doubt,) * max(len(reading) for reading in readings)
 
 
 def _read(text: str, dialect: str) -> tuple[SqlStatement, ...]:
@@ -82,7 +88,8 @@ def _read(text: str, dialect: str) -> tuple[SqlStatement, ...]:
 def _facts(statement: exp.Expr, dialect: str) -> SqlStatement:
     if isinstance(statement, exp.Command) and str(statement.this).lower() == "explain":
         return _explained(statement, dialect)
-    return SqlStatement(kind=_kind(statement), tables=tuple(sorted(_tables(statement))))
+    tables = tuple(sorted(_tables(statement)))
+    return SqlStatement(kind=_kind(statement), tables=tables, destroys=_destroys(statement))
 
 
 def _explained(command: exp.Command, dialect: str) -> SqlStatement:
@@ -126,6 +133,32 @@ def _kind_of_command(command: exp.Command) -> StatementKind:
             return StatementKind.DCL
         return StatementKind.DDL if verb != "set" else StatementKind.UNKNOWN
     return _COMMANDS.get(verb, StatementKind.UNKNOWN)
+
+
+def _destroys(statement: exp.Expr) -> bool:
+    """Whether data is gone after it that no condition picked: whole tables, columns, partitions, all rows."""
+    if isinstance(statement, exp.Command):
+        words = f"{statement.this} {statement.expression or ''}".lower().split()
+        is_drop = words[0] == "drop" or (words[0] == "alter" and "drop" in words)
+        return words[0] == "truncate" or (is_drop and not any(_NO_DATA.fullmatch(word) for word in words[1:4]))
+    if isinstance(statement, exp.Create) and statement.args.get("replace"):
+        return _NO_DATA.fullmatch(str(statement.args.get("kind")).lower()) is None
+    parts = statement.find_all(exp.Drop, exp.DropPartition, exp.TruncateTable, exp.Delete, exp.Update)
+    return any(_takes_all(part) for part in parts)
+
+
+def _takes_all(part: exp.Expr) -> bool:
+    match part:
+        case exp.Drop():
+            kind = str(part.args.get("kind") or "").lower()
+            return kind not in ("constraint", "default") and _NO_DATA.fullmatch(kind) is None
+        case exp.Delete() | exp.Update():
+            # A condition without a column (`1=1`) picks nothing. A merge says in its own ON which rows it means.
+            conditions = [part.args.get("where"), *(join.args.get("on") for join in part.find_all(exp.Join))]
+            is_picked = any(each is not None and each.find(exp.Column) for each in conditions)
+            return not is_picked and part.find_ancestor(exp.Merge) is None
+        case _:
+            return True
 
 
 def _calls_unknown(statement: exp.Expr) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.engine.facts import ALWAYS_ACCESS, GRANTEES, INGRESS, MUST_SAY, Facts, facts_of
 from gateway.engine.parameters import TooManyParameters
-from gateway.terms import AccessClass, Action, Effect
+from gateway.terms import AccessClass, Action, Effect, SqlStatement, StatementKind
 from gateway.wire.aws.reading import model
 from tests.engine.questions import ANYTHING, answer, candidate, question
 
@@ -222,3 +222,10 @@ def test_the_tables_name_operations_and_members_that_aws_has(operation: str) -> 
                 element = model(service).shape(shape).element
                 assert element is not None
                 shape = element.shape
+
+
+def test_a_statement_of_sql_is_no_policys_statement() -> None:
+    parameters = {"Statement": "DELETE FROM customers WHERE id='z'"}
+    assert facts("dynamodb:ExecuteStatement", parameters).public_access, "nobody could read it as anything"
+    sql = (SqlStatement(kind=StatementKind.WRITE, tables=("customers",)),)
+    assert facts("dynamodb:ExecuteStatement", parameters, statements=sql) == Facts()

@@ -19,7 +19,17 @@ from gateway.engine import CompiledRevision, catalogue, combine, compile_revisio
 from gateway.engine.annotations import RuleKind
 from gateway.engine.rules import Rule
 from gateway.policy.packs import STARTING
-from gateway.terms import AccessClass, Action, Effect, LinkLevel, Question, Resource, SessionCounters
+from gateway.terms import (
+    AccessClass,
+    Action,
+    Effect,
+    LinkLevel,
+    Question,
+    Resource,
+    SessionCounters,
+    SqlStatement,
+    StatementKind,
+)
 from tests.engine.questions import ANYTHING, PIPELINE, bucket, candidate, question
 
 FOLDER = Path(gateway.policy.__file__).parent / "packs"
@@ -39,6 +49,8 @@ EVERYDAY: dict[str, dict[str, Any]] = {
 }
 # rule id -> ways its condition comes true; each has to fire, for each action its head names.
 CONDITIONS: dict[str, list[dict[str, Any]]] = {
+    "destroys.by-sql": [{"statements": (SqlStatement(kind=StatementKind.DDL, destroys=True),)}],
+    "destroys.by-unreadable-sql": [{"statements": (SqlStatement(kind=StatementKind.UNKNOWN),)}],
     "destroys.in-bulk": [{"session": SessionCounters(deletes=100)}],
     "protection.s3-removed": [
         {"operation": operation}
@@ -128,7 +140,7 @@ CONDITIONS: dict[str, list[dict[str, Any]]] = {
     "secrets.sweep": [{"session": SessionCounters(secrets_masked=500)}],
     "secrets.unaccounted": [{"principal": PIPELINE, "link": LinkLevel.PERSON}],
 }
-OF_CALL = frozenset({"operation", "parameters", "resources", "is_delegated", "unknown_members"})
+OF_CALL = frozenset({"operation", "parameters", "resources", "is_delegated", "statements", "unknown_members"})
 # One call of each group a head names, where it does not name actions.
 SAMPLES = {
     "class:Credential": ("sts:GetFederationToken", AccessClass.CREDENTIAL),

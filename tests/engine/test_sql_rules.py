@@ -46,3 +46,10 @@ def test_a_rule_may_count_statements() -> None:
     one = statement(StatementKind.READ)
     assert effect(rule, one) is Effect.ALLOW
     assert effect(rule, one, one) is Effect.DENY
+
+
+def test_a_rule_may_stop_what_takes_whole_tables() -> None:
+    rule = '@id("a") permit (principal, action, resource) unless { context has sql && context.sql.destroys };'
+    write = statement(StatementKind.WRITE, "orders")
+    assert effect(rule, write) is Effect.ALLOW
+    assert effect(rule, write, SqlStatement(kind=StatementKind.DDL, destroys=True)) is Effect.DENY

@@ -77,6 +77,56 @@ KINDS = [
 ]
 
 
+TAKES_ALL = [
+    "DROP TABLE users",
+    "drop schema s cascade",
+    "DROP DATABASE d",
+    "TRUNCATE a, b",
+    "DELETE FROM t",
+    "DELETE FROM t WHERE 1 = 1",
+    "DELETE FROM t USING u",
+    "UPDATE t SET a = 1",
+    "UPDATE t SET a = 1 WHERE TRUE",
+    "ALTER TABLE t DROP COLUMN c",
+    "SELECT 1; DROP TABLE t",
+    "WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone",
+    "EXPLAIN ANALYZE DELETE FROM t",
+    "DROP OWNED BY bob",
+    "CREATE OR REPLACE TABLE t (a int)",
+]
+TAKES_SOME = [
+    "DELETE FROM t WHERE id = 1",
+    "DELETE FROM t USING u WHERE t.id = u.id",
+    "UPDATE t SET a = 1 WHERE id = 2",
+    "DROP INDEX i",
+    "DROP VIEW v",
+    "DROP USER bob",
+    "ALTER TABLE t OWNER TO x",
+    "ALTER TABLE t DROP CONSTRAINT c",
+    "ALTER TABLE t ALTER COLUMN a DROP DEFAULT",
+    "CREATE OR REPLACE VIEW v AS SELECT 1",
+    "CREATE TABLE t (a int)",
+    "INSERT INTO t SELECT * FROM u",
+    "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE",
+    "SELECT 'DROP TABLE t'",
+]
+
+
+@pytest.mark.parametrize("text", TAKES_ALL)
+def test_a_statement_that_no_condition_holds_back_destroys(text: str) -> None:
+    assert any(each.destroys for each in statements(text, POSTGRES))
+
+
+@pytest.mark.parametrize("text", TAKES_SOME)
+def test_a_statement_that_picks_its_rows_or_loses_none_does_not(text: str) -> None:
+    assert not any(each.destroys for each in statements(text, POSTGRES))
+
+
+def test_where_dialects_disagree_the_doubt_keeps_what_either_saw() -> None:
+    (doubt,) = statements("DROP TABLE `x`", AURORA)
+    assert (doubt.kind, doubt.destroys) == (UNKNOWN, True)
+
+
 @pytest.mark.parametrize(("text", "kind", "tables_"), KINDS)
 def test_a_statement_is_its_kind_and_its_tables(text: Any, kind: Any, tables_: Any) -> None:
     (found,) = statements(text, POSTGRES)
