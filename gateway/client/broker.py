@@ -42,9 +42,17 @@ def broker(arguments: list[str]) -> int:
         return 0
     if given.listen_fd is None:
         raise Usage("The broker starts by itself as soon as it is needed; `hoopweb broker --stop` ends it.")
+    _let_go_of_caller(given.listen_fd)
     with socket.socket(fileno=given.listen_fd) as listener:
         _serve(place, listener)
     return 0
+
+
+def _let_go_of_caller(kept: int) -> None:
+    """Whoever asked first may stand in a folder that is to go away, or have left us pipes somebody waits on."""
+    os.chdir("/")
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def stop(place: Place) -> None:
@@ -112,7 +120,7 @@ class Broker:
 
     def _leave(self) -> None:
         """Give up the name: who comes from now on starts another broker; who was waiting is still answered."""
-        with contextlib.suppress(OSError, ClientError), starting.last_word(self._place):
+        with contextlib.suppress(OSError, ClientError), starting.last_word(self._place.socket):
             if _stamp(self._place.socket) == self._own_socket:
                 os.unlink(self._place.socket)
 

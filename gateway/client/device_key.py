@@ -11,7 +11,8 @@ import base64
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.client.errors import NotLoggedIn, StateBroken
-from gateway.client.state import Place, Profile, read_own, write_own
+from gateway.client.own_files import read_own, write_own
+from gateway.client.state import Place, Profile
 from gateway.wire import device_signature
 
 _HEAD = b"hoopweb-device-key-v1:"

@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 from gateway.client import broker, device_key
 from gateway.client.errors import ClientError, GatewayUnreachable, NotLoggedIn, Usage
 from gateway.client.options import Options, place_named
-from gateway.client.state import KeyStorage, Place, Profile, make_folder, read_profile, write_profile
+from gateway.client.own_files import make_folder
+from gateway.client.state import KeyStorage, Place, Profile, read_profile, write_profile
 from gateway.client.transport import Transport, checked_url
 
 CLIENT_ID = "hoopweb-client"

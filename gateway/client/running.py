@@ -15,7 +15,8 @@ from gateway.client import api
 from gateway.client.aws_profile import AwsProfile, cleaned, program
 from gateway.client.errors import ClientError, Usage
 from gateway.client.options import Options, place_named
-from gateway.client.state import Place, read_profile, write_own
+from gateway.client.own_files import write_own
+from gateway.client.state import Place, read_profile
 
 _NAME = "hoopweb"
 

@@ -1,7 +1,7 @@
 """Starts the local broker where none answers, and decides whose broker may be believed.
 
 The listening socket is made here, before the broker lives: whoever asks first need not wait for it to come up, only
-for its answer, and of two who ask at once one starts it.
+for its answer, and of two who ask at once one starts it. Imports nothing slow: an agent's first call waits for it.
 """
 
 from __future__ import annotations
@@ -9,36 +9,33 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from gateway.client import link, places
 from gateway.client.errors import BrokerFailed
-from gateway.client.state import Place, check_folder, make_folder, read_profile
+from gateway.client.own_files import check_folder, make_folder
 
 # Waiting callers while a broker comes up: as many as tool calls an agent may run at once, and far more.
 _BACKLOG = 128
-_ROOT = str(Path(__file__).resolve().parent.parent.parent)
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # -I: nothing of the agent's folder or environment gets into a process that signs.
 _PROGRAM = f"import sys; sys.path.append({_ROOT!r}); from gateway.client.app import main; sys.exit(main(sys.argv[1:]))"
 _KEPT_VARIABLES = ("HOME", "PATH", "LANG", "LC_ALL", "TZ")
 
 
 def start_and_connect(home: str, profile: str) -> socket.socket:
-    """A connection to the profile's broker, newly started if nobody else was faster; raises BrokerFailed."""
-    place = Place(home=home, profile=profile)
-    enrolled = read_profile(place)
-    if enrolled.broker_uid >= 0:
-        raise BrokerFailed(f"The broker of account {enrolled.broker_uid} does not run: ask who set up this machine.")
+    """A connection to the profile's broker, newly started if nobody else was faster; raises ClientError."""
+    path = places.socket_path(home, profile)
+    if not os.path.exists(f"{places.folder(home, profile)}/device.key"):
+        _explain(home, profile)
     try:
-        with _alone(place):
-            connection = link.try_connect(place.socket)
+        with _alone(path):
+            connection = link.try_connect(path)
             if connection is None:
-                _start(place)
-                connection = link.try_connect(place.socket)
+                _start(home, profile, path)
+                connection = link.try_connect(path)
     except OSError as error:
         raise BrokerFailed(f"The local broker cannot be started ({error.strerror}).") from None
     if connection is None:
@@ -46,12 +43,20 @@ def start_and_connect(home: str, profile: str) -> socket.socket:
     return connection
 
 
+def _explain(home: str, profile: str) -> None:
+    """Raises what is wrong with an enrolment that has no key of ours."""
+    from gateway.client.state import Place, read_profile
+
+    enrolled = read_profile(Place(home=home, profile=profile))
+    if enrolled.broker_uid >= 0:
+        raise BrokerFailed(f"The broker of account {enrolled.broker_uid} does not run: ask who set up this machine.")
+
+
 @contextmanager
-def _alone(place: Place) -> Iterator[None]:
-    folder = os.path.dirname(place.socket)
-    parent = os.path.dirname(folder)
+def _alone(path: str) -> Iterator[None]:
+    folder = os.path.dirname(path)
     # Below /tmp the folder between is ours too, or someone waited for us there.
-    make_folder(parent)
+    make_folder(os.path.dirname(folder))
     make_folder(folder)
     handle = os.open(f"{folder}/lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -62,33 +67,36 @@ def _alone(place: Place) -> Iterator[None]:
 
 
 @contextmanager
-def last_word(place: Place) -> Iterator[None]:
-    """Nobody starts a broker meanwhile: for the one that ends."""
-    check_folder(os.path.dirname(place.socket))
-    with _alone(place):
+def last_word(path: str) -> Iterator[None]:
+    """Nobody starts a broker on this socket meanwhile: for the one that ends."""
+    check_folder(os.path.dirname(path))
+    with _alone(path):
         yield
 
 
-def _start(place: Place) -> None:
+def _start(home: str, profile: str, path: str) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener:
-        _bind(listener, place.socket)
+        _bind(listener, path)
         listener.listen(_BACKLOG)
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        subprocess.Popen(
-            [
-                sys.executable, "-I", "-c", _PROGRAM, "broker",
-                "--profile", place.profile, "--listen-fd", str(listener.fileno()),
-            ],
-            pass_fds=(listener.fileno(),),
-            env={**environment, "HOOPWEB_HOME": place.home},
-            # An agent ends its shell's session and waits for its output: the broker is in neither.
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-        )  # fmt: skip
+        listener.set_inheritable(True)
+        _spawn(["broker", "--profile", profile, "--listen-fd", str(listener.fileno())], home)
+
+
+def _spawn(arguments: list[str], home: str) -> None:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-c", _PROGRAM, *arguments],
+        {**kept, "HOOPWEB_HOME": home},
+        # An agent ends its shell's session and waits for its output: the broker is in neither.
+        setsid=True,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ],
+    )
 
 
 def _bind(listener: socket.socket, path: str) -> None:
@@ -103,6 +111,8 @@ def _bind(listener: socket.socket, path: str) -> None:
 
 def check_other_account(home: str, profile: str, peer_uid: int) -> None:
     """Raises BrokerFailed unless the enrolment itself names that account as its broker's."""
+    from gateway.client.state import Place, read_profile
+
     if read_profile(Place(home=home, profile=profile)).broker_uid != peer_uid:
         raise BrokerFailed(
             f"What listens on {places.socket_path(home, profile)} belongs to another account (uid {peer_uid}) and is "
