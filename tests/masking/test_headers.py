@@ -62,6 +62,16 @@ def test_lambdas_log_tail_is_masked_inside_its_base64(send: Send) -> None:
     assert base64.b64decode(end.headers[0][1]) == b"START\npassword=[REDACTED:password]\nEND"
 
 
+def test_a_log_tail_that_is_marked_secret_still_decodes(send: Send) -> None:
+    log = base64.b64encode(b"START\npassword=hunter2!\nEND").decode()
+    marked = plan(Protocol.REST_JSON, body=BodyForm.BLOB, header_paths=paths("x-amz-log-result"))
+    end = send(b"{}", marked, headers=(("X-Amz-Log-Result", log),))
+    assert (
+        base64.b64decode(dict(end.headers)["X-Amz-Log-Result"], validate=True)
+        == b"START\npassword=[REDACTED:password]\nEND"
+    )
+
+
 def test_a_log_tail_that_does_not_decode_is_replaced(send: Send) -> None:
     end = send(
         b"{}", plan(Protocol.REST_JSON, body=BodyForm.BLOB), headers=(("X-Amz-Log-Result", "!password=hunter2!"),)
