@@ -8,7 +8,7 @@ import time
 from gateway.engine import decide
 from gateway.terms import AccessClass, Question
 from tests.engine.questions import bucket, candidate, question
-from tests.engine.test_packs import demo
+from tests.engine.test_starting_packs import demo
 
 
 def best_milliseconds(asked: Question, *, rounds: int) -> float:
