@@ -28,7 +28,7 @@ def check_folder(path: str) -> None:
         raise Exposed(f"{path} is open to others or not yours: make it yours with `chmod 700 {path}`.")
 
 
-def read_own(path: str) -> bytes:
+def read_own(path: str, *, largest: int = _LARGEST_FILE) -> bytes:
     """The content of a file that is ours alone; raises FileNotFoundError, Exposed or StateBroken."""
     try:
         # A link could name another's file, a pipe would wait for ever.
@@ -40,12 +40,12 @@ def read_own(path: str) -> bytes:
             f"{path} cannot be read ({error.strerror}): remove it and run `hoopweb login` again."
         ) from None
     with os.fdopen(handle, "rb") as file:
-        _check_own(path, os.fstat(file.fileno()))
-        return file.read(_LARGEST_FILE)
+        _check_own(path, os.fstat(file.fileno()), largest)
+        return file.read(largest)
 
 
-def _check_own(path: str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
+def _check_own(path: str, found: os.stat_result, largest: int) -> None:
+    if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
         raise StateBroken(f"{path} is no file of hoopweb's: {_AGAIN}")
     if found.st_uid != os.getuid():
         raise Exposed(f"{path} belongs to another account and is not used: run `hoopweb login` as yourself.")
