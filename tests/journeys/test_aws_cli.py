@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -23,9 +24,9 @@ KEY = {"id": {"S": "cli"}}
 FOLDER = "{folder}"
 QUEUE = "{queue}"
 
-# aws-cli v1 has endpoints of its own for a few services (sqs and emr, rds and its kin in us-east-1), which outweigh
-# AWS_ENDPOINT_URL: there the endpoint is said on the command line.
-NAMED_BY_HAND = frozenset({"sqs", "rds"})
+# aws-cli v1 has endpoints of its own for these, which outweigh AWS_ENDPOINT_URL (in `overridesslcommonname.py`); an
+# alias that says the endpoint stands before each, as docs/compatibility.md has it.
+ALIASED = ("sqs", "emr", "rds", "docdb", "neptune", "health")
 # name -> the command. They run in this order, in one session of the agent.
 ALLOWED: Mapping[str, tuple[str, ...]] = {
     "identity": ("sts", "get-caller-identity"),
@@ -126,15 +127,18 @@ def commands(product: Product, demo: Tenant, tmp_path_factory: pytest.TempPathFa
     (folder / "tree" / "deep").mkdir(parents=True)
     (folder / "tree" / "deep" / "leaf.txt").write_text("a leaf\n")
     (folder / "tree" / "root.txt").write_text("a root\n")
+    aliases = "".join(f"{name} = {name} --endpoint-url {demo.demo['AWS_ENDPOINT_URL']}\n" for name in ALIASED)
+    (folder / ".aws" / "cli").mkdir(parents=True)
+    (folder / ".aws" / "cli" / "alias").write_text(f"[toplevel]\n{aliases}")
     queue = product.truth("sqs").create_queue(QueueName="cli")["QueueUrl"]
     named = {**ALLOWED, **{name: command for name, (command, _, _) in REFUSED.items()}}
-    lines = [_words(command, demo, folder=folder, queue=queue) for command in named.values()]
+    lines = [_words(command, folder=folder, queue=queue) for command in named.values()]
     before = len(product.upstream())
     found = subprocess.run(
         [sys.executable, "-m", "tests.journeys.cli_runner"],
         input=json.dumps(lines),
         cwd=CHECKOUT,
-        env=_environment(demo),
+        env=_environment(demo, folder),
         capture_output=True,
         text=True,
         timeout=120,
@@ -144,12 +148,11 @@ def commands(product: Product, demo: Tenant, tmp_path_factory: pytest.TempPathFa
     return Commands(ran=ran, folder=folder, upstream=product.upstream()[before:])
 
 
-def _words(command: tuple[str, ...], tenant: Tenant, *, folder: Path, queue: str) -> list[str]:
-    words = [word.replace(FOLDER, str(folder)).replace(QUEUE, queue) for word in command]
-    return [*words, "--endpoint-url", tenant.demo["AWS_ENDPOINT_URL"]] if command[0] in NAMED_BY_HAND else words
+def _words(command: tuple[str, ...], *, folder: Path, queue: str) -> list[str]:
+    return [word.replace(FOLDER, str(folder)).replace(QUEUE, queue) for word in command]
 
 
-def _environment(tenant: Tenant) -> dict[str, str]:
+def _environment(tenant: Tenant, home: Path) -> dict[str, str]:
     """What `. var/demo.env` gives, in a conversation of its own, and nothing of this machine's AWS configuration."""
     held = tenant.keys_for("the-command-line")
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -158,7 +161,7 @@ def _environment(tenant: Tenant) -> dict[str, str]:
         **{name: tenant.demo[name] for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_REGION")},
         "AWS_DEFAULT_REGION": tenant.demo["AWS_REGION"],
         "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
+        "HOME": str(home),
         "LANG": "C.UTF-8",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -225,3 +228,11 @@ def test_every_command_stands_in_the_session_with_its_decision(commands: Command
     assert session["refused"] == len(REFUSED)
     assert session["calls"] >= len(ALLOWED) + len(REFUSED)
     assert session["taint"] == ["secret", "untrusted"]
+
+
+def test_the_aliases_are_those_of_the_page_and_all_the_cli_needs() -> None:
+    names = importlib.import_module("awscli.customizations.overridesslcommonname").SSL_COMMON_NAMES
+    page = (CHECKOUT / "docs" / "compatibility.md").read_text()
+    assert set(names) == set(ALIASED)
+    for name in ALIASED:
+        assert f"{name} = {name} --endpoint-url https://" in page
