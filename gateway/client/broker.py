@@ -27,7 +27,7 @@ _MOST_AT_ONCE = 48
 # A caller sends its whole question at once.
 _QUESTION_SECONDS = 5.0
 # Whoever was waiting when the broker could not begin hears why.
-_LAST_WORDS_SECONDS = 2.0
+_LAST_WORDS_SECONDS = 0.2
 
 
 def broker(arguments: list[str]) -> int:
@@ -70,12 +70,15 @@ def _serve(place: Place, listener: socket.socket) -> None:
     try:
         answering = Answering(place, open_gateway(place), monotonic=time.monotonic)
     except ClientError as error:
-        _say_and_end(listener, str(error))
+        _say_and_end(place, listener, str(error))
         raise
     Broker(place, listener, answering, served_uid=os.getuid(), idle_seconds=IDLE_SECONDS).run()
 
 
-def _say_and_end(listener: socket.socket, told: str) -> None:
+def _say_and_end(place: Place, listener: socket.socket, told: str) -> None:
+    # Once it is mended, the next one who asks starts another.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.socket)
     listener.settimeout(_LAST_WORDS_SECONDS)
     with contextlib.suppress(OSError):
         while True:
@@ -108,7 +111,12 @@ class Broker:
             if not ready:
                 break
             self._accept()
-        self._end()
+        self._finish()
+
+    def end(self) -> None:
+        """Let `run` return once all who wait are answered."""
+        self._is_over.set()
+        os.write(self._wake, b".")
 
     def _accept(self) -> None:
         try:
@@ -124,7 +132,7 @@ class Broker:
             if _stamp(self._place.socket) == self._own_socket:
                 os.unlink(self._place.socket)
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self._leave()
         with contextlib.suppress(OSError):
             while True:
@@ -152,8 +160,7 @@ class Broker:
         """The answer, or the error in words; never both, and never a traceback's."""
         if fields.get("op") == "stop" or self._is_outdated(fields):
             self._leave()
-            self._is_over.set()
-            os.write(self._wake, b".")
+            self.end()
             return [link.GOOD if fields.get("op") == "stop" else link.OTHER_VERSION]
         try:
             return [link.GOOD, self._answering.answer(fields, pid)]

@@ -59,4 +59,6 @@ def load(place: Place, profile: Profile) -> DeviceKey:
             raise ValueError("no key of ours")
         return DeviceKey(Ed25519PrivateKey.from_private_bytes(base64.b64decode(text.strip(), validate=True)))
     except ValueError:
-        raise StateBroken(f"{place.key_file} is damaged: run `hoopweb logout`, then `hoopweb login` again.") from None
+        raise StateBroken(
+            f"{place.key_file} is damaged: run `hoopweb logout --forget`, then `hoopweb login`."
+        ) from None

@@ -29,29 +29,33 @@ _ATTEMPTS = 3
 def ask(home: str, profile: str, fields: Mapping[str, str], *, seconds: float = USUAL_SECONDS) -> str:
     """Return the broker's answer; raises BrokerFailed, or what kept the broker from answering well.
 
-    A value holds no NUL. The broker is started if need be; a question is asked again only where nobody took it.
+    A value holds no NUL. The broker is started if need be; where it died before it answered, only what records
+    nothing is asked again.
     """
-    for _ in range(_ATTEMPTS):
+    is_repeatable = fields.get("op") == "credentials" or fields.get("method") == "GET"
+    for left in reversed(range(_ATTEMPTS)):
         connection = _connected(home, profile)
         with connection:
             connection.settimeout(seconds)
             reply = _exchange(connection, {"protocol": PROTOCOL, **fields})
-        if reply[0] != OTHER_VERSION:
+        if reply and reply[0] != OTHER_VERSION:
             return _good(reply)
+        if not reply and not (is_repeatable and left):
+            raise BrokerFailed("The local broker ended before it answered: run the command again.")
     raise BrokerFailed("The local broker keeps changing its version: end it with `hoopweb broker --stop`.")
 
 
 def _exchange(connection: socket.socket, fields: Mapping[str, str]) -> list[str]:
+    """The broker's answer, or nothing where it died."""
     try:
         write_frame(connection, [f"{name}={value}" for name, value in fields.items()])
-        reply = read_frame(connection)
+        return read_frame(connection)
     except TimeoutError:
         raise BrokerFailed("The local broker did not answer in time: end it with `hoopweb broker --stop`.") from None
-    except (OSError, ValueError):
-        reply = []
-    if not reply:
-        raise BrokerFailed("The local broker ended before it answered: run the command again.")
-    return reply
+    except ValueError as error:
+        raise BrokerFailed(f"The local broker cannot be asked this: {error}.") from None
+    except OSError:
+        return []
 
 
 def _good(reply: list[str]) -> str:
@@ -110,7 +114,7 @@ def write_frame(connection: socket.socket, pieces: list[str]) -> None:
     """Send one frame; raises ValueError where a piece holds a NUL or all is too long."""
     data = "\0".join(pieces).encode("utf-8", "surrogateescape")
     if data.count(b"\0") != len(pieces) - 1 or len(data) > LARGEST_FRAME:
-        raise ValueError("a frame of no use")
+        raise ValueError("it is too long, or holds a NUL")
     connection.sendall(_LENGTH.pack(len(data)) + data)
 
 
@@ -121,7 +125,7 @@ def read_frame(connection: socket.socket) -> list[str]:
         return []
     (length,) = _LENGTH.unpack(head)
     if length > LARGEST_FRAME:
-        raise ValueError("a frame too long")
+        raise ValueError("the answer is too long")
     data = _read(connection, length)
     return data.decode("utf-8", "surrogateescape").split("\0") if len(data) == length else []
 

@@ -36,9 +36,7 @@ def read_own(path: str, *, largest: int = _LARGEST_FILE) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StateBroken(
-            f"{path} cannot be read ({error.strerror}): remove it and run `hoopweb login` again."
-        ) from None
+        raise StateBroken(f"{path} cannot be read ({error.strerror}): {_AGAIN}") from None
     with os.fdopen(handle, "rb") as file:
         _check_own(path, os.fstat(file.fileno()), largest)
         return file.read(largest)

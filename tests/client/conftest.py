@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +18,12 @@ def gateway() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, gateway: StandIn) -> Iterator[Machine]:
-    """Not enrolled yet; whatever brokers it starts are ended."""
-    machine = Machine(home=tmp_path, gateway=gateway)
-    yield machine
-    machine.end()
+def machine(gateway: StandIn) -> Iterator[Machine]:
+    """Not enrolled yet; whatever brokers it starts are ended. Its home is short, as people's are: a socket lies in it."""
+    with tempfile.TemporaryDirectory(prefix="hw-") as home:
+        machine = Machine(home=Path(home), gateway=gateway)
+        yield machine
+        machine.end()
 
 
 @pytest.fixture

@@ -1,0 +1,263 @@
+"""The local broker: who may ask it, when it begins and ends, what it signs, what it keeps to itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.client import api, link
+from gateway.client.answering import Answering
+from gateway.client.broker import Broker
+from gateway.client.errors import BrokerFailed, ClientError, Refused
+from hoopweb.stack.plan import CHECKOUT
+from tests.client.world import Machine
+
+CREDENTIALS = "/api/v1/agent-credentials/"
+PROMPT = {"conversation": "talk", "generation": "first", "text": "list the invoices"}
+
+
+def ask(machine: Machine, **fields: str) -> str:
+    return link.ask(machine.place().home, "default", fields)
+
+
+def keys(machine: Machine, *named: str) -> str:
+    return ask(machine, op="credentials", connection="billing", named="\n".join(f"cursor:{name}" for name in named))
+
+
+def _listening(machine: Machine) -> int:
+    """The process of the broker, by its command line."""
+    home = f"HOOPWEB_HOME={machine.place().home}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            is_broker = b"\0broker\0" in (entry / "cmdline").read_bytes()
+            if is_broker and home in (entry / "environ").read_bytes().split(b"\0"):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError("no broker runs")
+
+
+@contextmanager
+def serving(
+    machine: Machine, *, idle_seconds: float = 30.0, served_uid: int | None = None
+) -> Iterator[threading.Thread]:
+    """A broker in this very process, on the profile's own socket."""
+    place = machine.place()
+    Path(place.socket).parent.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(place.socket)
+        listener.listen()
+        answering = Answering(place, api.open_gateway(place), monotonic=time.monotonic)
+        uid = os.getuid() if served_uid is None else served_uid
+        running = Broker(place, listener, answering, served_uid=uid, idle_seconds=idle_seconds)
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        try:
+            yield thread
+        finally:
+            machine.end()
+            running.end()
+            thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_socket_and_folder_are_the_owners_alone(laptop: Machine) -> None:
+    keys(laptop)
+    path = Path(laptop.place().socket)
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.lstat().st_mode) == 0o700
+
+
+def test_it_holds_nothing_of_whoever_started_it(laptop: Machine) -> None:
+    """Agents wait until nobody holds their shell's output, and end what is in their shell's session."""
+    ran = laptop.run("credentials", "--connection", "billing", CURSOR_CONVERSATION_ID="talk", AWS_SECRET="x")
+    assert ran.returncode == 0
+    proc = Path(f"/proc/{_listening(laptop)}")
+    variables = {entry.partition(b"=")[0] for entry in (proc / "environ").read_bytes().split(b"\0")}
+    assert variables <= {b"", b"HOME", b"PATH", b"LANG", b"LC_ALL", b"TZ", b"HOOPWEB_HOME"}
+    assert {str((proc / "fd" / str(number)).readlink()) for number in range(3)} == {os.devnull}
+    assert str((proc / "cwd").readlink()) == "/"
+    assert os.getsid(int(proc.name)) == int(proc.name)
+
+
+def test_a_question_from_another_account_is_refused(laptop: Machine) -> None:
+    with serving(laptop, served_uid=os.getuid() + 1), pytest.raises(ClientError, match="serves another account"):
+        keys(laptop)
+    assert laptop.gateway.of(CREDENTIALS) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another account")
+def test_a_broker_of_another_account_is_not_believed(laptop: Machine) -> None:
+    path = laptop.place().socket
+    Path(path).parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        # The kernel tells a caller who it was that began to listen.
+        os.seteuid(65534)
+        try:
+            listener.listen()
+        finally:
+            os.seteuid(0)
+        with pytest.raises(BrokerFailed, match="belongs to another account"):
+            keys(laptop)
+    assert laptop.gateway.seen == []
+
+
+def test_what_a_killed_broker_left_is_cleared_away(laptop: Machine) -> None:
+    first = keys(laptop)
+    os.kill(_listening(laptop), signal.SIGKILL)
+    assert keys(laptop) != first
+
+
+def test_an_idle_broker_ends_and_takes_its_socket_with_it(laptop: Machine) -> None:
+    with serving(laptop, idle_seconds=0.2) as thread:
+        keys(laptop)
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+        assert not os.path.lexists(laptop.place().socket)
+    assert json.loads(keys(laptop))["Version"] == 1
+
+
+def test_a_new_enrolment_ends_the_broker_of_the_old_one(laptop: Machine) -> None:
+    first = json.loads(keys(laptop))
+    laptop.enrol()
+    assert json.loads(keys(laptop))["AccessKeyId"] != first["AccessKeyId"]
+
+
+def test_another_version_of_the_client_gets_a_broker_of_its_own(
+    laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys(laptop)
+    before = _listening(laptop)
+    monkeypatch.setattr(link, "PROTOCOL", "0")
+    with pytest.raises(BrokerFailed, match="keeps changing its version"):
+        keys(laptop)
+    monkeypatch.undo()
+    keys(laptop)
+    assert _listening(laptop) != before
+
+
+def test_a_question_it_does_not_know_or_sign_is_refused(laptop: Machine) -> None:
+    with pytest.raises(ClientError, match="does not know this question"):
+        ask(laptop, op="key")
+    for method, path in (("POST", "/api/v1/keys/"), ("GET", "/api/v1/prompts/"), ("POST", CREDENTIALS)):
+        with pytest.raises(ClientError, match="does not sign this"):
+            ask(laptop, op="call", method=method, path=path, body="{}")
+    assert laptop.gateway.seen == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"\0", b"\xff\xff\xff\xff", b"\0\0\0\x04op", b"\0\0\0\x03\xff\0\xff", b"GET / HTTP/1.1\r\n\r\n"],
+    ids=["nothing", "cut head", "four gigabytes", "cut body", "no text", "http"],
+)
+def test_bytes_of_no_sense_harm_nobody(laptop: Machine, sent: bytes) -> None:
+    keys(laptop)
+    connection = link.try_connect(laptop.place().socket)
+    assert connection is not None
+    with connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        # What it did not read to the end is answered by a reset.
+        with contextlib.suppress(ConnectionResetError):
+            assert b"HWIA" not in connection.recv(65536)
+    assert json.loads(keys(laptop))["Version"] == 1
+
+
+def test_callers_who_say_nothing_keep_nobody_waiting(laptop: Machine) -> None:
+    keys(laptop)
+    silent = [link.try_connect(laptop.place().socket) for _ in range(20)]
+    began = time.monotonic()
+    keys(laptop)
+    assert time.monotonic() - began < 1.0
+    for connection in silent:
+        assert connection is not None
+        connection.close()
+
+
+def test_a_prompt_is_signed_and_told_with_who_really_asks(laptop: Machine) -> None:
+    told = api.call(laptop.place(), "POST", "/api/v1/prompts/", {**PROMPT, "process": {"agent_pid": 1}})
+    assert told == {"id": "11111111-0000-4000-8000-000000000000"}
+    (seen,) = laptop.gateway.of("/api/v1/prompts/")
+    assert seen["text"] == PROMPT["text"]
+    # The caller is this test; what hangs above it is the kernel's word, whatever was claimed.
+    assert seen["process"]["agent_pid"] in {os.getppid(), None, *_ancestors()}
+    assert seen["process"]["agent_pid"] != 1
+
+
+def _ancestors() -> set[int]:
+    from gateway.client.processes import chain
+
+    return {its.pid for its in chain(os.getpid())}
+
+
+def test_a_refused_prompt_is_told_with_its_status_and_code(laptop: Machine) -> None:
+    laptop.gateway.replies["POST", "/api/v1/prompts/"] = lambda _: (409, {"code": "prompt.forged", "title": "No"})
+    with pytest.raises(Refused) as caught:
+        api.call(laptop.place(), "POST", "/api/v1/prompts/", PROMPT)
+    assert (caught.value.http_status, caught.value.code, str(caught.value)) == (409, "prompt.forged", "No.")
+
+
+# What an agent's hook does: it hangs below the agent's main process, here this test.
+HOOK = """
+import json, sys
+from gateway.client import api
+from gateway.client.state import Place
+api.call(Place(home=sys.argv[1], profile="default"), "POST", "/api/v1/prompts/", json.loads(sys.argv[2]))
+"""
+# A job that needs keys twice, as a program with an SDK does.
+JOB = """
+import subprocess, sys
+for _ in range(2):
+    subprocess.run([sys.executable, "-m", "gateway.client", "credentials", "--connection", "b"], check=True)
+    sys.stdin.readline()
+"""
+
+
+def submit(machine: Machine, generation: str) -> None:
+    fields = json.dumps({**PROMPT, "generation": generation})
+    subprocess.run([sys.executable, "-c", HOOK, machine.place().home, fields], cwd=CHECKOUT, check=True)
+    # More than a clock tick; between a prompt and its first command a model thinks.
+    time.sleep(0.1)
+
+
+def test_a_process_that_outlives_its_prompt_stays_with_it(laptop: Machine) -> None:
+    """A job begun under the first prompt asks again under the second: its keys remain the first one's."""
+    submit(laptop, "first")
+    job = subprocess.Popen(
+        [sys.executable, "-c", JOB],
+        cwd=CHECKOUT,
+        env=laptop.environment(CURSOR_CONVERSATION_ID="talk"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert job.stdout is not None
+    first = job.stdout.readline()
+    submit(laptop, "second")
+    rest, _ = job.communicate("\n\n", timeout=20)
+    now = laptop.run("credentials", "--connection", "b", CURSOR_CONVERSATION_ID="talk").stdout
+    assert rest == first != now
+    asked = [(one["conversation"], one["generation"]) for one in laptop.gateway.of(CREDENTIALS)]
+    assert asked == [("talk", "first"), ("talk", "second")]
+
+
+def test_without_a_variable_keys_still_follow_the_agent_above(laptop: Machine) -> None:
+    submit(laptop, "first")
+    assert laptop.run("credentials", "--connection", "b").returncode == 0
+    (asked,) = laptop.gateway.of(CREDENTIALS)
+    assert (asked["conversation"], asked["generation"]) == ("talk", "first")
