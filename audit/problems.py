@@ -41,3 +41,17 @@ class LedgerTooLong(Problem):
     status = 503
     title = "This ledger is too long to prove an event from the database at once"
     remedy = "Export a bundle and verify it offline."
+
+
+class SearchRefused(Problem):
+    code = "prompt.search_refused"
+    status = 400
+    title = "Prompts cannot be searched for that"
+    remedy = 'Give 1 to 16 words of at most 200 characters together; "in quotes" they must stand just so.'
+
+
+class SearchTooWide(Problem):
+    code = "prompt.search_too_wide"
+    status = 422
+    title = "This search would take too long"
+    remedy = "Add a word that fewer prompts have, or more letters of one."

@@ -60,9 +60,11 @@ def listed(
     operation: str | None = None,
     effect: str | None = None,
     session_id: UUID | None = None,
+    prompt_id: UUID | None = None,
 ) -> QuerySet[ProxiedRequest]:
     """Return a tenant's requests that match every filter given. The caller orders and pages them."""
-    filters = {"state": state, "service": service, "operation": operation, "effect": effect, "session_id": session_id}
+    filters: dict[str, object] = {"state": state, "service": service, "operation": operation, "effect": effect}
+    filters |= {"session_id": session_id, "prompt_id": prompt_id}
     given = {name: value for name, value in filters.items() if value is not None}
     rows: QuerySet[ProxiedRequest] = ProxiedRequest.objects.for_tenant(tenant).filter(**given).defer(*_HEAVY)
     return rows
@@ -71,6 +73,12 @@ def listed(
 def calls_of_session(*, tenant: Tenant, session_id: UUID) -> QuerySet[ProxiedRequest]:
     """Return one session's requests, parameters included."""
     rows: QuerySet[ProxiedRequest] = ProxiedRequest.objects.for_tenant(tenant).filter(session_id=session_id)
+    return rows.defer("question", "sealed_salt")
+
+
+def calls_of_prompt(*, tenant: Tenant, prompt_id: UUID) -> QuerySet[ProxiedRequest]:
+    """Return the requests one prompt caused, parameters included."""
+    rows: QuerySet[ProxiedRequest] = ProxiedRequest.objects.for_tenant(tenant).filter(prompt_id=prompt_id)
     return rows.defer("question", "sealed_salt")
 
 

@@ -110,6 +110,10 @@ class Keyset:
         """Take one page, reading one row more than shown to learn whether another follows."""
         wanted = rows.filter(self.after(cursor)) if cursor else rows
         found = list(wanted.order_by(*(f"-{field}" for field in self.fields))[: limit + 1])
+        return self.cut(found, limit=limit)
+
+    def cut(self, found: Sequence[Any], *, limit: int) -> Page:
+        """Make a page of rows already in this order, read one further than shown."""
         shown = found[:limit]
         return Page(items=shown, next=self.write(shown[-1]) if len(found) > limit else None)
 

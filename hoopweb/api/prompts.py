@@ -6,6 +6,7 @@ The exact words need a right of their own, and reading them is itself written do
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -17,12 +18,13 @@ from rest_framework.response import Response
 from audit.models import Prompt
 from audit.problems import PromptNotFound
 from audit.prompts import LARGEST_NAME, LARGEST_PROMPT, read_exact, record_prompt
+from audit.searching import LONGEST_SEARCH, searched
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
 from hoopweb.api.idempotency import idempotent
 from hoopweb.api.keys import own_agent
-from hoopweb.api.pagination import newest
+from hoopweb.api.pagination import Page, newest
 
 ORDER = newest("prompts", "recorded_at")
 # Who speaks in this turn: a person, or a machine (a schedule, another agent's hand-over).
@@ -67,6 +69,11 @@ class PromptBody(StrictSerializer):
 
 class PromptQuery(PageQuery):
     conversation = serializers.CharField(required=False, max_length=LARGEST_NAME)
+    q = serializers.CharField(
+        required=False,
+        max_length=LONGEST_SEARCH,
+        help_text="Words of the masked text: all must occur, each as the beginning of a word; quoted, exactly so.",
+    )
 
 
 def prompts_of_tenant(tenant: Tenant) -> QuerySet[Prompt]:
@@ -74,19 +81,34 @@ def prompts_of_tenant(tenant: Tenant) -> QuerySet[Prompt]:
     return cast("QuerySet[Prompt]", rows)
 
 
+def prompt_page(
+    tenant: Tenant, *, q: str | None = None, conversation: str | None = None, cursor: str | None = None, limit: int
+) -> Page:
+    """One page of prompts, newest first: all, of one conversation, or those with these words."""
+    if q is None:
+        rows = prompts_of_tenant(tenant)
+        return ORDER.page(rows.filter(conversation=conversation) if conversation else rows, cursor=cursor, limit=limit)
+    before = _place(cursor) if cursor else None
+    found = searched(tenant=tenant, words=q, conversation=conversation, before=before, most=limit + 1)
+    return ORDER.cut(found, limit=limit)
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    at, id_ = ORDER.read(cursor)
+    return at, id_
+
+
 class Prompts(ApiView):
     rights: ClassVar = {"GET": Right.SESSIONS_READ, "POST": Right.PROMPTS_WRITE}
 
     @describe(
-        "List prompts, secrets replaced", page_of(PromptSerializer), query=PromptQuery, operation_id="prompts_list"
+        "List or search prompts, secrets replaced",
+        page_of(PromptSerializer),
+        query=PromptQuery,
+        operation_id="prompts_list",
     )
     def get(self, request: Request) -> Response:
-        query = self.query(PromptQuery)
-        rows = prompts_of_tenant(self.caller.tenant)
-        conversation = query.pop("conversation", None)
-        if conversation is not None:
-            rows = rows.filter(conversation=conversation)
-        return Response(paged(ORDER.page(rows, **query), PromptSerializer))
+        return Response(paged(prompt_page(self.caller.tenant, **self.query(PromptQuery)), PromptSerializer))
 
     @describe(
         "Record the exact words that set an agent to work",

@@ -27,6 +27,7 @@ class RequestQuery(PageQuery):
     operation = serializers.CharField(required=False, max_length=120)
     effect = serializers.ChoiceField([effect.value for effect in Effect], required=False)
     session = serializers.UUIDField(required=False)
+    prompt = serializers.UUIDField(required=False, help_text="The calls one prompt caused.")
 
 
 class RequestSerializer(serializers.ModelSerializer[ProxiedRequest]):
@@ -141,7 +142,8 @@ class Requests(ApiView):
     def get(self, request: Request) -> Response:
         query = self.query(RequestQuery)
         cursor, limit = query.pop("cursor", None), query.pop("limit")
-        rows = selectors.listed(tenant=self.caller.tenant, session_id=query.pop("session", None), **query)
+        named = {"session_id": query.pop("session", None), "prompt_id": query.pop("prompt", None)}
+        rows = selectors.listed(tenant=self.caller.tenant, **named, **query)
         return Response(paged(ORDER.page(rows, cursor=cursor, limit=limit), RequestSerializer))
 
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from hoopweb.ui import access, api_keys, approvals, connections, devices, entry, events, policies, saml, sessions, sso
+from hoopweb.ui import (
+    access,
+    api_keys,
+    approvals,
+    connections,
+    devices,
+    entry,
+    events,
+    policies,
+    prompts,
+    saml,
+    sessions,
+    sso,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", RedirectView.as_view(pattern_name="ui:sessions"), name="home"),
@@ -25,6 +38,9 @@ urlpatterns: list[URLPattern] = [
     path("sessions/", sessions.session_list, name="sessions"),
     path("sessions/<uuid:session_id>/", sessions.timeline, name="session"),
     path("sessions/<uuid:session_id>/pulse/", sessions.pulse, name="pulse"),
+    path("prompts/", prompts.prompt_list, name="prompts"),
+    path("prompts/<uuid:prompt_id>/", prompts.prompt, name="prompt"),
+    path("prompts/<uuid:prompt_id>/exact/", prompts.exact, name="prompt-exact"),
     path("approvals/", approvals.inbox, name="approvals"),
     path("approvals/pulse/", approvals.inbox_pulse, name="inbox-pulse"),
     path("approvals/<uuid:approval_id>/", approvals.detail, name="approval"),

@@ -1,0 +1,86 @@
+"""Prompts: the list and its search, one prompt with everything it caused, and its exact words for who may read them.
+
+What a call is told with is `gateway.requests.selectors`; searching is `audit.searching`.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from audit.models import Prompt
+from audit.problems import PromptNotFound, SearchRefused, SearchTooWide
+from audit.prompts import read_exact
+from audit.searching import LONGEST_SEARCH
+from gateway.identity.caller import Caller
+from gateway.requests import selectors
+from gateway.requests.caused import caused_by
+from gateway.tenants.rights import Right
+from hoopweb.api.base import record_read
+from hoopweb.api.pagination import Page, newest
+from hoopweb.api.prompts import prompt_page, prompts_of_tenant
+from hoopweb.ui.base import cursor_of, page, show
+
+CALLS = newest("prompt-calls", "received_at")
+
+
+@require_safe
+@page(Right.SESSIONS_READ)
+def prompt_list(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """The newest prompts, or those with the words looked for."""
+    words = request.GET.get("q", "").strip()
+    context: dict[str, object] = {"words": words, "longest": LONGEST_SEARCH}
+    try:
+        found = prompt_page(caller.tenant, q=words or None, **cursor_of(request))
+    except (SearchRefused, SearchTooWide) as problem:
+        # On the page itself: a person mends a search where it was typed.
+        context |= {"problem": problem, "page": Page(items=(), next=None)}
+        return show(request, caller, "prompts.html", context, here="prompts", status=problem.status)
+    return show(request, caller, "prompts.html", context | {"page": found}, here="prompts")
+
+
+def _prompt(caller: Caller, prompt_id: UUID) -> Prompt:
+    row = prompts_of_tenant(caller.tenant).filter(pk=prompt_id).first()
+    if row is None:
+        raise PromptNotFound
+    return row
+
+
+@require_safe
+@page(Right.SESSIONS_READ)
+def prompt(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpResponse:
+    """One prompt with everything it caused, oldest first."""
+    caller.must(Right.REQUESTS_READ)
+    answer = _shown(request, caller, _prompt(caller, prompt_id))
+    # Rendered first: the event takes the ledger's lock, which admissions wait for.
+    record_read(caller=caller, what="prompt with its calls", subject=prompt_id, now=timezone.now())
+    return answer
+
+
+def _shown(request: HttpRequest, caller: Caller, told: Prompt, *, exact: str | None = None) -> HttpResponse:
+    rows = selectors.calls_of_prompt(tenant=caller.tenant, prompt_id=told.pk)
+    found = CALLS.page(rows, **cursor_of(request))
+    calls = selectors.told(tenant=caller.tenant, requests=found.items, prompts=[told])
+    context = {
+        "prompt": told,
+        "exact": exact,
+        "caused": caused_by(tenant=caller.tenant, prompt_id=told.pk),
+        "calls": sorted(calls, key=lambda call: (call.request.received_at, call.request.pk)),
+        "page": found,
+        "is_newest": "cursor" not in request.GET,
+    }
+    return show(request, caller, "prompt.html", context, here="prompts")
+
+
+@require_POST
+@page(Right.PROMPTS_READ)
+def exact(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpResponse:
+    """The exact words, secrets included. A POST: no link, preview or reload reads them, and each reading is an event."""
+    caller.must(Right.SESSIONS_READ)
+    caller.must(Right.REQUESTS_READ)
+    told = _prompt(caller, prompt_id)
+    text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, now=timezone.now())
+    return _shown(request, caller, told, exact=text)
