@@ -50,6 +50,10 @@ class EventKind(StrEnum):
     REVISION_PUBLISHED = "revision.published"
     EDGE_ENROLLED = "edge.enrolled"
     EDGE_FENCED = "edge.fenced"
+    EDGE_KEY_ROTATED = "edge.key_rotated"
+    EDGE_RELEASED = "edge.released"
+    EDGE_REVOKED = "edge.revoked"
+    EDGE_JOURNAL_DAMAGED = "edge.journal_damaged"
     SIGNED_IN = "person.signed_in"
     SIGN_IN_REFUSED = "person.sign_in_refused"
     SIGNED_OUT = "person.signed_out"
@@ -66,6 +70,7 @@ class EventKind(StrEnum):
     ACCOUNT_CREDENTIAL_REVOKED = "service_account.secret_revoked"
     WORKLOAD_RULE_ADDED = "workload_rule.added"
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
+    WORKLOAD_TOKEN_REFUSED = "workload_token.refused"  # noqa: S105  # the name of an event
     EVIDENCE_READ = "evidence.read"
 
 
@@ -197,6 +202,10 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.APPROVAL_RULE_CHANGED,
                 EventKind.EDGE_ENROLLED,
                 EventKind.EDGE_FENCED,
+                EventKind.EDGE_KEY_ROTATED,
+                EventKind.EDGE_RELEASED,
+                EventKind.EDGE_REVOKED,
+                EventKind.EDGE_JOURNAL_DAMAGED,
                 EventKind.SIGNED_IN,
                 EventKind.SIGN_IN_REFUSED,
                 EventKind.SIGNED_OUT,
@@ -213,6 +222,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.ACCOUNT_CREDENTIAL_REVOKED,
                 EventKind.WORKLOAD_RULE_ADDED,
                 EventKind.WORKLOAD_RULE_REVOKED,
+                EventKind.WORKLOAD_TOKEN_REFUSED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

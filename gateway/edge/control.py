@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from gateway.edge.holds import Holds
 from gateway.edge.identity import Identity
 from gateway.edge.journal import Journal
 from gateway.edge.refusals import Refusals
+from gateway.edge.rekeying import Rekeying
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import (
     LARGEST_BATCH_BYTES,
@@ -35,6 +37,8 @@ from gateway.wire.contract import (
     EnrolmentAnswer,
     FeedAnswer,
     FeedRequest,
+    JournalKeys,
+    JournalKeysRequest,
     Outcome,
     OutcomeBatch,
     OutcomeReceipt,
@@ -102,11 +106,12 @@ class Control:
         self._boot = boot
         self._admit_seconds = admit_seconds
         self._now = now
-        self.holds = Holds(hurry=self._hurry, on_late_permission=self._not_sent)
+        self._feed_due = asyncio.Event()
+        self._rekeying = Rekeying(http=http, identity=identity, path=f"{BASE}/key")
+        self.holds = Holds(hurry=self._feed_due.set, on_late_permission=self._not_sent)
         self._asked: deque[_Asked] = deque()
         self._posts: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
-        self._feed_due = asyncio.Event()
         self._outcome_due = asyncio.Event()
         self._offered: dict[UUID, float] = {}
         self._cursor: dict[str, int] = {}
@@ -131,17 +136,18 @@ class Control:
 
     async def start(self, *, name: str, token: str) -> None:
         """Enrol if need be, register the boot, settle earlier boots; raises EdgeEnded or Rejected."""
-        while not await self._tried(self._enrol(name=name, token=token)):
-            log.warning("control_unreachable", step="enrol")
-        while not await self._tried(self._register()):
-            log.warning("control_unreachable", step="boot")
+        enrol = partial(self._enrol, name=name, token=token)
+        for step in (enrol, self._open_journal, self._register):
+            while not await self._tried(step()):
+                log.warning("control_unreachable", step=getattr(step, "__name__", "_enrol"))
         self._is_booted = True
         log.info("boot_registered", edge=str(self._identity.edge_id), boot=str(self._boot))
 
     async def run(self) -> None:
         """Keep feeding and shipping; raises EdgeEnded with the reason once the edge may not go on."""
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(self._feed_forever()), tasks.create_task(self._ship_forever())]
+            work = self._feed_forever, self._ship_forever, self._rekeying.run
+            loops = [tasks.create_task(one()) for one in work]
             reason = await self._ended
             for loop in loops:
                 loop.cancel()
@@ -163,8 +169,14 @@ class Control:
         raw = await self._http.post(f"{BASE}/enrol", enrolment, seconds=BOOT_SECONDS, is_signed=False)
         self._identity.enrolled(msgspec.msgpack.decode(raw, type=EnrolmentAnswer).edge_id)
 
+    async def _open_journal(self) -> None:
+        asked = JournalKeysRequest(boots=self._journal.boots)
+        raw = await self._http.post(f"{BASE}/journal-keys", asked, seconds=BOOT_SECONDS)
+        self._journal.open(msgspec.msgpack.decode(raw, type=JournalKeys).items)
+
     async def _register(self) -> None:
-        request = BootRequest(boot=self._boot, version=VERSION, statements=self._journal.statements())
+        said, damage = self._journal.statements(), self._journal.damage()
+        request = BootRequest(boot=self._boot, version=VERSION, statements=said, damage=damage)
         raw = await self._http.post(f"{BASE}/boots", request, seconds=BOOT_SECONDS)
         self._feed_seconds = msgspec.msgpack.decode(raw, type=BootAnswer).feed_seconds
         self._journal.stated()
@@ -326,9 +338,6 @@ class Control:
 
     # -- feed
 
-    def _hurry(self) -> None:
-        self._feed_due.set()
-
     async def _feed_forever(self) -> None:
         while True:
             self._feed_due.clear()
@@ -349,8 +358,9 @@ class Control:
 
     async def _feed(self) -> bool:
         refusals, ended = self._refusals.report(), self.holds.ended()
+        held, journal = self.holds.held(), self._journal.records
         request = FeedRequest(
-            boot=self._boot, cursor=self._cursor, held=self.holds.held(), ended=ended, refusals=refusals
+            boot=self._boot, journal=journal, cursor=self._cursor, held=held, ended=ended, refusals=refusals
         )
         try:
             raw = await self._http.post(f"{BASE}/feed", request, seconds=FEED_SECONDS)
@@ -361,6 +371,8 @@ class Control:
         self._refusals.confirm(refusals)
         self._cursor = answer.cursor
         self.holds.heard(resolutions=filter(_is_whole, answer.resolutions), confirmed=ended)
+        if answer.is_key_due:
+            self._rekeying.due()
         if answer.is_revoked:
             self._end("this edge was revoked")
         return True

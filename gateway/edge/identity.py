@@ -47,12 +47,17 @@ class Identity:
     @property
     def public_key(self) -> bytes:
         """The raw 32 bytes."""
-        return self._key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        return raw_public_key(self._key)
 
     def enrolled(self, edge_id: UUID) -> None:
         """Remember the id for every later start."""
         _write_private(self._folder / "edge.id", str(edge_id).encode())
         self.edge_id = edge_id
+
+    def change_key(self, key: Ed25519PrivateKey) -> None:
+        """Sign with another key from now on, and after every later start. The file changes in one step."""
+        _write_private(self._folder / "edge.key", key.private_bytes_raw())
+        self._key = key
 
     def sign(self, *, method: str, path: str, body: bytes, now: float) -> list[tuple[str, str]]:
         """Return the headers that prove a call to the control plane is this edge's; `now` is epoch seconds."""
@@ -65,6 +70,11 @@ class Identity:
             ("X-Hoopweb-Date", date),
             ("X-Hoopweb-Signature", base64.b64encode(self._key.sign(text)).decode("ascii")),
         ]
+
+
+def raw_public_key(key: Ed25519PrivateKey) -> bytes:
+    """The raw 32 bytes of a key's public half."""
+    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
 def lock(folder: Path) -> int:

@@ -1,34 +1,34 @@
 """What this edge has sent and how it ended, in a file that outlives the process until the control plane has it.
 
-One file per boot under `journal/`, appended with single writes; shipping its outcomes is `control`'s work.
+One file per boot under `journal/`, appended with single writes, each record sealed (`sealed_file`) under a key that
+the control plane hands to this process and no disk has. Shipping its outcomes is `control`'s work.
 
 A record is on the file (in the kernel's cache) before the act it speaks of, so it survives any death of the
 process. It is not on the disk unless `fsync` is set, and that is off by default: the control plane already
 knows, durably, every call this edge was told to forward, so a machine that loses power loses only the *reason*
 to call some of them not sent. A journal from before the machine's last start therefore makes no statement
-unless it was synced, and the control plane then calls its open requests ambiguous. Sealing and signing of the
-journal come with edge trust; until then its folder is 0700 and its files 0600.
+unless it was synced, and the control plane then calls its open requests ambiguous. So it does for a journal that was
+changed, cut below what it had told of, or is not sealed: of those only what opens is believed, the file is set aside
+and the control plane is told (`damage`).
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 
-from gateway.wire.contract import JournalStatement, Outcome
+from gateway.edge.sealed_file import FileState, Sealer, read
+from gateway.wire.contract import JournalDamage, JournalKey, JournalStatement, JournalTrouble, Outcome
 
-_FRAME = struct.Struct("<II")
-# An outcome holds 64 KiB of head at most; a longer length can only be damage.
-LARGEST_RECORD_BYTES = 4 * 1024 * 1024
 # Below this a rewrite would cost more than the space it frees.
 COMPACT_FROM_BYTES = 4 * 1024 * 1024
+# Files beyond these are older than any request that is still open: they wait for the next start.
+MOST_EARLIER = 63
 
 
 class JournalBroken(Exception):
@@ -56,13 +56,15 @@ class Acked(msgspec.Struct, frozen=True, tag="acked", array_like=True):
 Record = Opened | Sending | Ended | Acked
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+_DAMAGED = {FileState.ALTERED: JournalTrouble.ALTERED, FileState.NOT_SEALED: JournalTrouble.NOT_SEALED}
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What a journal's records add up to."""
+    """What a journal's records add up to. `damage` says why its end cannot be believed."""
 
     opened: Opened | None = None
+    damage: JournalTrouble | None = None
     sending: set[UUID] = field(default_factory=set)
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
 
@@ -87,32 +89,6 @@ class Tally:
         yield from (Sending(id_) for id_ in sorted(self.sending))
 
 
-def frame(record: Record) -> bytes:
-    payload = _encoder.encode(record)
-    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def read_frames(data: bytes) -> tuple[list[Record], int]:
-    """Read whole records from the start; return them and how many bytes they fill.
-
-    Reading stops at the first record that is cut or damaged: appends are single writes in order, so what
-    follows it was never acted upon.
-    """
-    records: list[Record] = []
-    place = 0
-    while len(data) - place >= _FRAME.size:
-        length, checksum = _FRAME.unpack_from(data, place)
-        payload = data[place + _FRAME.size : place + _FRAME.size + length]
-        if length > LARGEST_RECORD_BYTES or len(payload) < length or zlib.crc32(payload) != checksum:
-            break
-        try:
-            records.append(_decoder.decode(payload))
-        except msgspec.DecodeError:
-            break
-        place += _FRAME.size + length
-    return records, place
-
-
 def tally(records: Iterable[Record]) -> Tally:
     total = Tally()
     for record in records:
@@ -121,7 +97,7 @@ def tally(records: Iterable[Record]) -> Tally:
 
 
 class Journal:
-    """The journal of this boot, and what is left of earlier ones."""
+    """The journal of this boot, and what is left of earlier ones. `open` it with its keys before anything else."""
 
     def __init__(self, *, folder: Path, boot: UUID, machine_start: str, max_bytes: int, fsync: bool) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,20 +105,43 @@ class Journal:
         self._max_bytes = max_bytes
         self._fsync = fsync
         self._machine_start = machine_start
+        self._boot = boot
         self._own = Tally(opened=Opened(boot, machine_start, fsync))
-        self._earlier = self._read_earlier()
+        self._earlier: dict[Path, Tally] = {}
         self._path = folder / f"{boot}.journal"
         self._descriptor = -1
         self._size = 0
         self._is_broken = False
+        self._key = b""
+        self._sealer: Sealer
+
+    @property
+    def boots(self) -> tuple[UUID, ...]:
+        """The boots whose keys `open` wants: this one's, then those of files that earlier ones left."""
+        return (self._boot, *self._found())
+
+    def open(self, keys: Sequence[JournalKey]) -> None:
+        """Read what earlier boots left and begin this boot's own file. Raises KeyError for a boot without a key."""
+        known = {one.boot: one for one in keys}
+        self._key = known[self._boot].key
+        # A half-written rewrite was never in force: the file it was to replace is still there.
+        for leftover in self._folder.glob("*.new"):
+            leftover.unlink()
+        self._earlier = {path: self._read(path, known[boot]) for boot, path in self._found().items()}
+        self._sealer = Sealer(key=self._key, boot=self._boot, first=0)
         self._rewrite()
 
     # -- while calls run
 
     @property
+    def records(self) -> int:
+        """How many records this boot's journal has had, those that a rewrite left out included."""
+        return self._sealer.next_number
+
+    @property
     def trouble(self) -> str:
         """Why nothing may be admitted: `full`, `broken`, or the empty string."""
-        if self._is_broken:
+        if self._is_broken or not self._key:
             return "broken"
         return "full" if self._size >= self._max_bytes else ""
 
@@ -197,7 +196,15 @@ class Journal:
         return tuple(
             JournalStatement(boot=total.opened.boot, sending=tuple(sorted(total.sending | set(total.outcomes))))
             for total in self._earlier.values()
-            if total.opened is not None and self._is_trusted(total.opened)
+            if total.opened is not None and not total.damage
+        )
+
+    def damage(self) -> tuple[JournalDamage, ...]:
+        """Say of which earlier boots the journal is no witness, and why."""
+        return tuple(
+            JournalDamage(boot=UUID(path.stem), reason=total.damage)
+            for path, total in self._earlier.items()
+            if total.damage
         )
 
     def stated(self) -> None:
@@ -213,24 +220,48 @@ class Journal:
 
     # -- own
 
-    def _is_trusted(self, opened: Opened) -> bool:
-        return opened.is_synced or opened.machine_start == self._machine_start
+    def _found(self) -> dict[UUID, Path]:
+        """Files of earlier boots; what is not named for one is not ours."""
+        found: dict[UUID, Path] = {}
+        for path in sorted(self._folder.glob("*.journal"), key=lambda one: one.stat().st_mtime, reverse=True):
+            try:
+                boot = UUID(path.stem)
+            except ValueError:
+                continue
+            if boot != self._boot and str(boot) == path.stem and len(found) < MOST_EARLIER:
+                found[boot] = path
+        return dict(reversed(found.items()))
 
-    def _read_earlier(self) -> dict[Path, Tally]:
-        # A half-written rewrite was never in force: the file it was to replace is still there.
-        for leftover in self._folder.glob("*.new"):
-            leftover.unlink()
-        return {path: tally(read_frames(path.read_bytes())[0]) for path in sorted(self._folder.glob("*.journal"))}
+    def _read(self, path: Path, known: JournalKey) -> Tally:
+        reading = read(path.read_bytes(), key=known.key, boot=known.boot)
+        total, damage = Tally(), _DAMAGED.get(reading.state)
+        try:
+            total = tally(map(_decoder.decode, reading.payloads))
+        except msgspec.DecodeError:
+            # Sealed with our key, and not a record of this version: an edge of another version wrote it.
+            damage = JournalTrouble.UNREADABLE
+        if damage is None and reading.next_number < known.heard:
+            damage = JournalTrouble.SHORT
+        opened = total.opened
+        if opened is not None and not opened.is_synced and opened.machine_start != self._machine_start:
+            damage = JournalTrouble.POWER_LOST
+        total.damage = damage
+        return total
 
     def _drop_if_done(self, path: Path, earlier: Tally) -> None:
-        if not earlier.sending and not earlier.outcomes:
+        if earlier.sending or earlier.outcomes:
+            return
+        if earlier.damage not in (None, JournalTrouble.POWER_LOST):
+            # For whoever looks into it; never read again.
+            path.rename(path.with_suffix(".damaged"))
+        else:
             path.unlink(missing_ok=True)
-            del self._earlier[path]
+        del self._earlier[path]
 
     def _append(self, record: Record) -> None:
         if self._is_broken:
             raise JournalBroken("an earlier write failed")
-        data = frame(record)
+        data, chain = self._sealer.seal(_encoder.encode(record))
         try:
             written = os.write(self._descriptor, data)
             if written < len(data):
@@ -242,6 +273,7 @@ class Journal:
             self._cut_back()
             raise JournalBroken(type(error).__name__) from error
         self._size += written
+        self._sealer.written(chain)
 
     def _append_ack(self, ids: tuple[UUID, ...]) -> None:
         try:
@@ -265,7 +297,12 @@ class Journal:
 
     def _rewrite(self) -> None:
         """Write all open records to a new file and let it take the old one's place in one step."""
-        data = b"".join(map(frame, self._own.records()))
+        sealer = Sealer(key=self._key, boot=self._boot, first=self._sealer.next_number)
+        data = bytearray(sealer.header)
+        for record in self._own.records():
+            sealed, chain = sealer.seal(_encoder.encode(record))
+            sealer.written(chain)
+            data += sealed
         fresh = self._path.with_suffix(".new")
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -282,6 +319,7 @@ class Journal:
             return
         self.close()
         self._descriptor, self._size, self._is_broken = descriptor, len(data), False
+        self._sealer = sealer
 
 
 def machine_start() -> str:

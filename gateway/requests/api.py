@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.problems import Problem
-from gateway.requests import edges, outcomes
+from gateway.requests import edge_keys, edges, outcomes
 from gateway.requests.admit import admit
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.feed import feed
@@ -34,6 +34,10 @@ from gateway.wire.contract import (
     Enrolment,
     EnrolmentAnswer,
     FeedRequest,
+    JournalKeys,
+    JournalKeysRequest,
+    KeyOffer,
+    KeyOfferAnswer,
     Message,
     OutcomeBatch,
     OutcomeReceipt,
@@ -165,6 +169,20 @@ class BootView(EdgeView):
     def answer(self, edge: EdgeIdentity, message: BootRequest, now: Any) -> BootAnswer:
         edges.register_boot(edge=edge, boot=message, now=now)
         return BootAnswer(feed_seconds=settings.FEED_SECONDS, hold_seconds=settings.HOLD_SECONDS)
+
+
+class JournalKeysView(EdgeView):
+    message = JournalKeysRequest
+
+    def answer(self, edge: EdgeIdentity, message: JournalKeysRequest, now: Any) -> JournalKeys:
+        return edge_keys.journal_keys(edge_id=edge.id, tenants=edge.tenants, asked=message)
+
+
+class KeyView(EdgeView):
+    message = KeyOffer
+
+    def answer(self, edge: EdgeIdentity, message: KeyOffer, now: Any) -> KeyOfferAnswer:
+        return edge_keys.offer(edge_id=edge.id, offered=message)
 
 
 class AdmissionsView(EdgeView):

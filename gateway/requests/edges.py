@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,15 +17,17 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest
 
 from audit.kinds import EventKind
 from audit.services import append
+from gateway.requests.edge_keys import KEY_LIFETIME, take_up
 from gateway.requests.models import Edge, EdgeBoot, EdgeScope, EnrolmentToken
 from gateway.requests.problems import BootFenced, EdgeRefused, EnrolmentRefused
 from gateway.requests.settle import settle_boot
 from gateway.tenants.scope import as_edge, in_tenant
-from gateway.wire.contract import BootRequest, Enrolment, edge_string_to_sign
+from gateway.wire.contract import BootRequest, Enrolment, JournalTrouble, edge_string_to_sign
 
 # An edge's signature is good this long: enough for skew, short enough that a captured call is stale soon.
 SKEW_SECONDS = 60
@@ -44,10 +46,27 @@ class EdgeIdentity:
     public_key: bytes
     scopes: frozenset[tuple[UUID, UUID | None]]
     is_revoked: bool = False
+    next_public_key: bytes | None = None
+    previous_public_key: bytes | None = None
+    previous_until: datetime | None = None
+    key_since: datetime | None = None
+    is_key_asked: bool = False
 
     @property
     def tenants(self) -> frozenset[UUID]:
         return frozenset(tenant_id for tenant_id, _ in self.scopes)
+
+    def keys(self, now: datetime) -> Iterator[bytes]:
+        """The keys a call may be signed with, the likeliest first."""
+        yield self.public_key
+        if self.next_public_key is not None:
+            yield self.next_public_key
+        if self.previous_public_key is not None and self.previous_until is not None and now < self.previous_until:
+            yield self.previous_public_key
+
+    def is_key_due(self, now: datetime) -> bool:
+        """Whether this edge should make itself a new key."""
+        return self.is_key_asked or (self.key_since is not None and now - self.key_since > KEY_LIFETIME)
 
     def serves(self, tenant_id: UUID, connection_id: UUID) -> bool:
         """Say whether this edge may bring calls of this connection."""
@@ -62,8 +81,20 @@ def identity_of(edge_id: UUID) -> EdgeIdentity | None:
             return None
         scopes = frozenset(EdgeScope.objects.filter(edge_id=edge_id).values_list("tenant_id", "connection_id"))
     return EdgeIdentity(
-        id=edge.pk, public_key=bytes(edge.public_key), scopes=scopes, is_revoked=edge.revoked_at is not None
+        id=edge.pk,
+        public_key=bytes(edge.public_key),
+        scopes=scopes,
+        is_revoked=edge.revoked_at is not None,
+        next_public_key=_bytes(edge.next_public_key),
+        previous_public_key=_bytes(edge.previous_public_key),
+        previous_until=edge.previous_until,
+        key_since=edge.key_since,
+        is_key_asked=edge.is_key_due,
     )
+
+
+def _bytes(stored: bytes | memoryview | None) -> bytes | None:
+    return None if stored is None else bytes(stored)
 
 
 @lru_cache(maxsize=256)
@@ -102,13 +133,21 @@ def authenticate(
     if identity is None or abs(age) > SKEW_SECONDS or (identity.is_revoked and not also_revoked):
         raise EdgeRefused
     digest = hashlib.sha256(body).hexdigest()
-    try:
-        _public_key(identity.public_key).verify(
-            raw, edge_string_to_sign(method=method, path=path, date=date, body_sha256=digest)
-        )
-    except InvalidSignature:
-        raise EdgeRefused from None
+    text = edge_string_to_sign(method=method, path=path, date=date, body_sha256=digest)
+    key = next((key for key in identity.keys(now) if _is_signed(key, raw, text)), None)
+    if key is None:
+        raise EdgeRefused
+    if key == identity.next_public_key and not identity.is_revoked:
+        take_up(edge_id=identity.id, tenants=identity.tenants, public_key=key, now=now)
     return identity
+
+
+def _is_signed(key: bytes, signature: bytes, text: bytes) -> bool:
+    try:
+        _public_key(key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def enrol(*, enrolment: Enrolment, now: datetime) -> Edge:
@@ -124,14 +163,21 @@ def enrol(*, enrolment: Enrolment, now: datetime) -> Edge:
         token = EnrolmentToken.objects.get(digest=digest)
         edge = Edge.objects.create(name=enrolment.name[:80], public_key=enrolment.public_key)
         for tenant_id in token.tenants:
-            let_serve(edge=edge, tenant_id=tenant_id, now=now)
+            for connection_id in token.connections or (None,):
+                let_serve(edge=edge, tenant_id=tenant_id, connection_id=connection_id, now=now)
     return edge
 
 
-def invite(*, token: str, tenants: Iterable[UUID], until: datetime) -> None:
-    """Keep the digest of a one-time token. Only the owner role may: the serving role cannot invite edges."""
+def invite(*, token: str, tenants: Iterable[UUID], until: datetime, connections: Iterable[UUID] = ()) -> None:
+    """Keep the digest of a one-time token. Only the owner role may: the serving role cannot invite edges.
+
+    `connections` narrow the invitation to these of one tenant; raises ValueError where more tenants are named.
+    """
     digest = hashlib.sha256(token.encode()).digest()
-    EnrolmentToken.objects.create(digest=digest, tenants=list(tenants), expires_at=until)
+    named, only = list(tenants), list(connections)
+    if only and len(named) != 1:
+        raise ValueError("connections are of one tenant")
+    EnrolmentToken.objects.create(digest=digest, tenants=named, connections=only, expires_at=until)
 
 
 def revoke_edge(*, name: str, now: datetime) -> int:
@@ -140,16 +186,37 @@ def revoke_edge(*, name: str, now: datetime) -> int:
         edges = list(Edge.objects.filter(name=name, revoked_at=None).select_for_update().values_list("id", flat=True))
         Edge.objects.filter(pk__in=edges).update(revoked_at=now)
         EdgeBoot.objects.filter(edge_id__in=edges, fenced_at=None).update(fenced_at=now)
+        for edge_id in edges:
+            _tell(edge_id, kind=EventKind.EDGE_REVOKED, subject=edge_id, data={"name": name}, now=now)
     return len(edges)
 
 
-def let_serve(*, edge: Edge, tenant_id: UUID, now: datetime) -> None:
-    """Let an enrolled edge bring one more tenant's admissions; it serves them within two seconds."""
+def let_serve(*, edge: Edge, tenant_id: UUID, now: datetime, connection_id: UUID | None = None) -> None:
+    """Let an enrolled edge bring a tenant's admissions (of one connection, or all); it does within two seconds."""
     with in_tenant(tenant_id):
-        _scope, is_new = EdgeScope.objects.get_or_create(tenant_id=tenant_id, edge=edge, connection_id=None)
+        _scope, is_new = EdgeScope.objects.get_or_create(tenant_id=tenant_id, edge=edge, connection_id=connection_id)
         if not is_new:
             return
         append(tenant_id=tenant_id, kind=EventKind.EDGE_ENROLLED, at=now, subject=edge.pk, data={"name": edge.name})
+
+
+def release(*, edge: Edge, tenant_id: UUID, now: datetime, connection_id: UUID | None = None) -> bool:
+    """End what `let_serve` began with the same arguments, within two seconds; says whether there was such a right."""
+    with in_tenant(tenant_id):
+        found = EdgeScope.objects.filter(tenant_id=tenant_id, edge=edge, connection_id=connection_id)
+        gone, _ = found.delete()
+        if gone:
+            append(tenant_id=tenant_id, kind=EventKind.EDGE_RELEASED, at=now, subject=edge.pk, data={"name": edge.name})
+    return bool(gone)
+
+
+def _tell(edge_id: UUID, *, kind: EventKind, subject: UUID, data: dict[str, str], now: datetime) -> None:
+    """Write one event to every tenant's ledger that the edge serves. Call inside a transaction."""
+    with as_edge(edge_id):
+        tenants = set(EdgeScope.objects.filter(edge_id=edge_id).values_list("tenant_id", flat=True))
+    for tenant_id in sorted(tenants):
+        with in_tenant(tenant_id):
+            append(tenant_id=tenant_id, kind=kind, at=now, subject=subject, data=data)
 
 
 def register_boot(*, edge: EdgeIdentity, boot: BootRequest, now: datetime) -> None:
@@ -157,13 +224,21 @@ def register_boot(*, edge: EdgeIdentity, boot: BootRequest, now: datetime) -> No
 
     Settling comes a little later (`settle_fenced`), so that outcomes still in that journal arrive first.
     """
-    statements = {statement.boot: list(statement.sending) for statement in boot.statements}
+    damaged = {damage.boot: damage.reason for damage in boot.damage}
+    statements = {one.boot: list(one.sending) for one in boot.statements if one.boot not in damaged}
     with transaction.atomic():
         # The row lock orders two processes that claim to be the same edge: the later registration wins.
         Edge.objects.select_for_update().get(pk=edge.id)
         if EdgeBoot.objects.filter(pk=boot.boot).exclude(edge_id=edge.id).exists():
             raise EdgeRefused
         earlier = EdgeBoot.objects.filter(edge_id=edge.id).exclude(pk=boot.boot)
+        before = earlier.order_by("-started_at").first()
+        if before is not None and before.journal_records and before.sending is None and before.pk not in statements:
+            damaged.setdefault(before.pk, JournalTrouble.MISSING)
+        known = set(earlier.filter(pk__in=damaged).values_list("id", flat=True))
+        for boot_id in sorted(known):
+            told = {"reason": damaged[boot_id], "name": str(edge.id)}
+            _tell(edge.id, kind=EventKind.EDGE_JOURNAL_DAMAGED, subject=boot_id, data=told, now=now)
         earlier.filter(fenced_at=None).update(fenced_at=now)
         for boot_id, sending in statements.items():
             earlier.filter(pk=boot_id, is_settled=False).update(sending=sending)
@@ -182,10 +257,16 @@ def check_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> None:
         raise BootFenced
 
 
-def see_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> None:
-    """Note that a boot is alive; written at most every few seconds, since the feed asks four times a second."""
+def see_boot(*, edge: EdgeIdentity, boot_id: UUID, now: datetime, journal_records: int = 0) -> None:
+    """Note that a boot is alive and how far its journal is.
+
+    Written when the journal has moved on, else every few seconds: the feed asks four times a second.
+    """
     check_boot(edge=edge, boot_id=boot_id, now=now)
-    EdgeBoot.objects.filter(pk=boot_id, seen_at__lt=now - timedelta(seconds=5)).update(seen_at=now)
+    is_stale = Q(seen_at__lt=now - timedelta(seconds=5)) | Q(journal_records__lt=journal_records)
+    EdgeBoot.objects.filter(is_stale, pk=boot_id).update(
+        seen_at=now, journal_records=Greatest(F("journal_records"), Value(journal_records))
+    )
 
 
 def fence_silent(*, now: datetime) -> int:

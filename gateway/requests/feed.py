@@ -37,12 +37,17 @@ def feed(*, edge: EdgeIdentity, asked: FeedRequest, now: datetime) -> FeedAnswer
     """Answer one turn of an edge's feed; raises BootFenced when this life of the edge is over."""
     if edge.is_revoked:
         return FeedAnswer(cursor=dict(asked.cursor), is_revoked=True)
-    see_boot(edge=edge, boot_id=asked.boot, now=now)
+    see_boot(edge=edge, boot_id=asked.boot, now=now, journal_records=asked.journal)
     if asked.refusals:
         count(edge_id=edge.id, items=list(asked.refusals), now=now)
     resolutions = _held_and_ended(edge, asked, now)
     cursor, notices = _notices(edge.tenants, asked.cursor)
-    return FeedAnswer(cursor=cursor, resolutions=tuple(resolutions), notices=tuple(notices))
+    return FeedAnswer(
+        cursor=cursor,
+        resolutions=tuple(resolutions),
+        notices=tuple(notices),
+        is_key_due=edge.is_key_due(now),
+    )
 
 
 def _held_and_ended(edge: EdgeIdentity, asked: FeedRequest, now: datetime) -> list[Verdict]:

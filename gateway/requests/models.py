@@ -150,6 +150,14 @@ class Edge(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80)
     public_key = models.BinaryField()
+    # Offered and not used yet; the first call it signs makes it the key. The one before it is good a little longer.
+    next_public_key = models.BinaryField(null=True)
+    previous_public_key = models.BinaryField(null=True)
+    previous_until = models.DateTimeField(null=True)
+    key_since = models.DateTimeField(auto_now_add=True)
+    is_key_due = models.BooleanField(default=False)
+    # Whose data key the keys of its journals come from; set once, for older journals must open later too.
+    journal_tenant_id = models.UUIDField(null=True)
     enrolled_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True)
 
@@ -159,6 +167,8 @@ class EnrolmentToken(models.Model):
 
     digest = models.BinaryField(unique=True)
     tenants = ArrayField(models.UUIDField())
+    # Empty: all of the tenants' connections. Else these alone, of the one tenant named.
+    connections = ArrayField(models.UUIDField(), default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
@@ -189,6 +199,8 @@ class EdgeBoot(models.Model):
     fenced_at = models.DateTimeField(null=True)
     # What the next boot's journal says may have left; null where no journal ever spoke.
     sending = ArrayField(models.UUIDField(), null=True)
+    # How many records its journal has had, as far as it told: a file found with fewer was cut.
+    journal_records = models.PositiveBigIntegerField(default=0)
     is_settled = models.BooleanField(default=False)
 
     class Meta:

@@ -164,6 +164,13 @@ class EdgeRefused(Problem):
     remedy = "Enrol the edge with a fresh one-time token."
 
 
+class KeyOfferRefused(Problem):
+    code = "edge.key_offer_refused"
+    status = 409
+    title = "The offered key did not sign for this edge, or is in use already"
+    remedy = "Make a fresh key pair and offer it again; the present key stays good."
+
+
 class BootFenced(Problem):
     code = "edge.boot_fenced"
     status = 409

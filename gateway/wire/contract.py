@@ -247,12 +247,49 @@ class JournalStatement(Message, frozen=True):
     sending: tuple[UUID, ...]
 
 
+class JournalKeysRequest(Message, frozen=True):
+    """Sent before a boot is registered: its journal, and those of earlier boots found on the disk, want their keys."""
+
+    boots: tuple[UUID, ...]
+
+
+class JournalKey(Message, frozen=True):
+    """What seals one boot's journal; kept in memory alone. `heard` is how many records the edge has told of."""
+
+    boot: UUID
+    key: bytes
+    heard: int = 0
+
+
+class JournalKeys(Message, frozen=True):
+    items: tuple[JournalKey, ...]
+
+
+class JournalTrouble(StrEnum):
+    """Why a journal is no witness. POWER_LOST is nobody's doing; each other one somebody should look into."""
+
+    ALTERED = "altered"
+    NOT_SEALED = "not_sealed"
+    SHORT = "short"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+    POWER_LOST = "power_lost"
+
+
+class JournalDamage(Message, frozen=True):
+    """An earlier boot's journal that cannot be believed to its end."""
+
+    boot: UUID
+    reason: JournalTrouble
+
+
 class BootRequest(Message, frozen=True):
     """Sent once at start, before any admission. All earlier boots of this edge are fenced by it."""
 
     boot: UUID
     version: str
     statements: tuple[JournalStatement, ...] = ()
+    damage: tuple[JournalDamage, ...] = ()
 
 
 class BootAnswer(Message, frozen=True):
@@ -276,9 +313,13 @@ class Refusal(Message, frozen=True):
 
 
 class FeedRequest(Message, frozen=True):
-    """Every ~250 ms: which calls are held, which holds ended, where in each tenant's ledger the edge is."""
+    """Every ~250 ms: which calls are held, which holds ended, where in each tenant's ledger the edge is.
+
+    `journal` is how many records the boot's journal has had: a file that is shorter later was cut by somebody.
+    """
 
     boot: UUID
+    journal: int = 0
     cursor: dict[str, int] = {}
     held: tuple[UUID, ...] = ()
     ended: tuple[HoldEnd, ...] = ()
@@ -293,12 +334,13 @@ class Notice(Message, frozen=True):
 
 
 class FeedAnswer(Message, frozen=True):
-    """Resolutions for held ids, notices past the cursor, and whether this edge may still admit."""
+    """Resolutions for held ids, notices past the cursor, whether this edge may still admit, and if it needs a new key."""
 
     cursor: dict[str, int]
     resolutions: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
     is_revoked: bool = False
+    is_key_due: bool = False
 
 
 class Enrolment(Message, frozen=True):
@@ -311,6 +353,24 @@ class Enrolment(Message, frozen=True):
 
 class EnrolmentAnswer(Message, frozen=True):
     edge_id: UUID
+
+
+class KeyOffer(Message, frozen=True):
+    """An edge's next public key; `proof` is `edge_key_proof` signed by it, the call itself by the present one."""
+
+    public_key: bytes
+    proof: bytes
+
+
+class KeyOfferAnswer(Message, frozen=True):
+    """Until `after_seconds` have passed the new key is not known everywhere; the present one is good until then."""
+
+    after_seconds: float
+
+
+def edge_key_proof(*, edge_id: UUID, public_key: bytes) -> bytes:
+    """What the next key signs: nobody offers a key that is not theirs, and no offer serves another edge."""
+    return b"\n".join((b"HOOPWEB-EDGE-KEY-1", str(edge_id).encode(), public_key.hex().encode()))
 
 
 def edge_string_to_sign(*, method: str, path: str, date: str, body_sha256: str) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.edge.app import Edge, serve
@@ -59,6 +60,8 @@ class FakeControl:
         self.outcomes: dict[UUID, contract.Outcome] = {}
         self.refused: dict[str, int] = {}
         self.resolutions: list[contract.Verdict] = []
+        self.offered: list[bytes] = []
+        self.is_key_due = False
         self.is_revoked = False
         self.is_fenced = False
         self.outcome_posts = 0
@@ -103,6 +106,11 @@ class FakeControl:
                 self.enrolments.append(enrolment)
                 self.keys[str(self.edge_id)] = enrolment.public_key
                 return 200, encode(contract.EnrolmentAnswer(edge_id=self.edge_id))
+            case "/journal-keys":
+                asked = msgspec.msgpack.decode(request.body, type=contract.JournalKeysRequest)
+                return 200, encode(contract.JournalKeys(items=tuple(map(self._journal_key, asked.boots))))
+            case "/key":
+                return 200, encode(self._offer(msgspec.msgpack.decode(request.body, type=contract.KeyOffer)))
             case "/boots":
                 self.boots.append(msgspec.msgpack.decode(request.body, type=contract.BootRequest))
                 return 200, encode(contract.BootAnswer(feed_seconds=self.feed_seconds, hold_seconds=90))
@@ -145,10 +153,41 @@ class FakeControl:
             self.refused[refusal.code] = self.refused.get(refusal.code, 0) + refusal.count
         mentioned = {*request.held, *(end.id for end in request.ended)}
         due = tuple(verdict for verdict in self.resolutions if verdict.id in mentioned)
-        return contract.FeedAnswer(cursor={"acme": len(self.feeds)}, resolutions=due, is_revoked=self.is_revoked)
+        return contract.FeedAnswer(
+            cursor={"acme": len(self.feeds)},
+            resolutions=due,
+            is_revoked=self.is_revoked,
+            is_key_due=self.is_key_due,
+        )
+
+    def _journal_key(self, boot: UUID) -> contract.JournalKey:
+        key = hashlib.sha256(self.edge_id.bytes + boot.bytes).digest()
+        heard = max((feed.journal for feed in self.feeds if feed.boot == boot), default=0)
+        return contract.JournalKey(boot=boot, key=key, heard=heard)
+
+    def _offer(self, offer: contract.KeyOffer) -> contract.KeyOfferAnswer:
+        text = contract.edge_key_proof(edge_id=self.edge_id, public_key=offer.public_key)
+        Ed25519PublicKey.from_public_bytes(offer.public_key).verify(offer.proof, text)
+        self.offered.append(offer.public_key)
+        return contract.KeyOfferAnswer(after_seconds=0.05)
+
+    def _key_of(self, request: Message) -> bytes:
+        """The edge's present key. The first call signed by an offered one makes it that."""
+        name = request.headers["x-hoopweb-edge"]
+        if self.offered:
+            try:
+                self._verify(request, self.offered[-1])
+            except InvalidSignature:
+                return self.keys[name]
+            self.keys[name] = self.offered.pop()
+            self.is_key_due = False
+        return self.keys[name]
 
     def _check_signature(self, request: Message) -> None:
-        key = Ed25519PublicKey.from_public_bytes(self.keys[request.headers["x-hoopweb-edge"]])
+        self._verify(request, self._key_of(request))
+
+    def _verify(self, request: Message, public_key: bytes) -> None:
+        key = Ed25519PublicKey.from_public_bytes(public_key)
         text = contract.edge_string_to_sign(
             method=request.method,
             path=request.target,
