@@ -155,6 +155,17 @@ class WorkloadRule(TenantScoped):
     # Exact, or with `*` for a run of characters other than `:` and `/`.
     subject = models.CharField(max_length=500)
     claims = models.JSONField(default=dict)
+    # What a token exchanged by this rule may do over REST; none, and it is exchanged for AWS keys alone.
     scopes = ArrayField(models.CharField(max_length=40), default=list)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+
+
+class SeenToken(TenantScoped):
+    """An outside token that was exchanged: it opens once. Kept until it could not be valid any more."""
+
+    digest = models.BinaryField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "digest"), name="one_exchange_per_token"),)

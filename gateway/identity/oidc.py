@@ -211,7 +211,8 @@ def verified(
             leeway=LEEWAY_SECONDS,
             options={"require": required, "verify_signature": True},
         )
-    except (jwt.InvalidTokenError, jwt.PyJWKError) as error:
+    # Overflow: a time of `Infinity`, which JSON as Python reads it allows.
+    except (jwt.InvalidTokenError, jwt.PyJWKError, OverflowError) as error:
         raise SignOnRefused(f"The token is refused: {type(error).__name__}") from None
     if not isinstance(claims.get("sub"), str) or not 0 < len(claims["sub"]) <= 255:
         raise SignOnRefused("The token names nobody")

@@ -27,6 +27,7 @@ from gateway.identity.problems import (
     LifetimeRefused,
     NameRefused,
     NameTaken,
+    NotAMember,
     PasswordRefused,
     ScopeRefused,
 )
@@ -231,9 +232,10 @@ def revoke_api_key(*, tenant: Tenant, key_id: UUID, by_label: str, now: datetime
 def issue_gateway_key(
     *,
     tenant: Tenant,
-    user: User,
+    user: User | None,
     agent: Agent | None,
     connection_id: UUID,
+    service_account: ServiceAccount | None = None,
     conversation: str = "",
     generation: str = "",
     prompt_id: UUID | None = None,
@@ -243,11 +245,14 @@ def issue_gateway_key(
     now: datetime,
     random: Random,
 ) -> tuple[GatewayKey, IssuedGatewayKey]:
-    """Issue AWS-shaped keys for one person, agent and connection; secret and token are returned once.
+    """Issue AWS-shaped keys for one person or workload, agent and connection; secret and token are returned once.
 
     Raises LifetimeRefused, NameRefused, NotAMember or AgentSuspended; the commit refuses a foreign connection.
     """
-    _check_gateway_key(tenant, user, agent, references=(conversation, generation), lifetime=lifetime)
+    holder = user or service_account
+    if holder is None or (user and service_account):
+        raise NotAMember("A gateway key is one person's or one workload's")
+    _check_gateway_key(tenant, holder, agent, references=(conversation, generation), lifetime=lifetime)
     key_id = uuid.uuid4()
     issued = keys.issue_gateway_key(tenant_id=tenant.pk, key_id=key_id, random=random)
     made: GatewayKey = GatewayKey.objects.create(
@@ -257,6 +262,7 @@ def issue_gateway_key(
         sealed_secret=_sealed(tenant, issued.plaintext_secret),
         token_digest=keys.digest(issued.plaintext_token),
         user=user,
+        service_account=service_account,
         agent=agent,
         connection_id=connection_id,
         conversation=conversation,
@@ -266,19 +272,25 @@ def issue_gateway_key(
         expires_at=now + lifetime,
         issued_by_key=issued_by_key,
     )
-    _record_issue(made, user, agent, by_label, now)
+    _record_issue(made, holder, agent, by_label, now)
     return made, issued
 
 
 def _check_gateway_key(
-    tenant: Tenant, user: User, agent: Agent | None, *, references: Iterable[str], lifetime: timedelta
+    tenant: Tenant,
+    holder: User | ServiceAccount,
+    agent: Agent | None,
+    *,
+    references: Iterable[str],
+    lifetime: timedelta,
 ) -> None:
     """Who will hold the key may act today, what it names can be shown to people, and it ends soon enough."""
     if not SHORTEST_GATEWAY_KEY <= lifetime <= LONGEST_GATEWAY_KEY:
         raise LifetimeRefused("A gateway key lives from a minute to 12 hours")
     if not all(_REFERENCE.fullmatch(reference) for reference in references):
         raise NameRefused("Conversation and generation are at most 200 visible ASCII characters")
-    selectors.active_membership(tenant, user)
+    if isinstance(holder, User):
+        selectors.active_membership(tenant, holder)
     # The database is asked: the row in the caller's hand may be older than a suspension.
     if agent is not None and selectors.agent(tenant, agent.pk).is_suspended:
         raise AgentSuspended(f"Agent `{agent.name}`")
@@ -288,17 +300,23 @@ def _sealed(tenant: Tenant, plaintext_secret: str) -> bytes:
     return sealing.seal(tenant_id=tenant.pk, column=SECRET_COLUMN, plaintext=plaintext_secret.encode())
 
 
-def _record_issue(key: GatewayKey, user: User, agent: Agent | None, by_label: str, now: datetime) -> None:
+def _record_issue(
+    key: GatewayKey, holder: User | ServiceAccount, agent: Agent | None, by_label: str, now: datetime
+) -> None:
     data = {
         "by": by_label,
         "key": key.access_key_id,
-        "user": user.get_username(),
+        **_named(holder),
         "connection": str(key.connection_id),
         "expires_at": key.expires_at.isoformat(),
     }
     if agent is not None:
         data["agent"] = agent.name
     append(tenant_id=key.tenant_id, kind=EventKind.KEY_ISSUED, at=now, subject=key.pk, data=data)
+
+
+def _named(holder: User | ServiceAccount) -> dict[str, str]:
+    return {"user": holder.get_username()} if isinstance(holder, User) else {"what": f"service account {holder.name}"}
 
 
 @transaction.atomic

@@ -1,17 +1,18 @@
 """Tokens of outside issuers (Kubernetes, GitHub Actions, any OpenID provider), checked strictly against a tenant's rules.
 
-Making rules is `workload_rules`; what a workload gets for its token is `gateway.requests.unsigned`.
+Making rules is `workload_rules`; what a workload gets for its token is `token_exchange` and `gateway.requests.unsigned`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -23,7 +24,10 @@ from gateway.problems import Problem
 from gateway.tenants.egress import fetch
 
 LONGEST_TOKEN = 16 * 1024
-REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp"]
+REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp", "iat"]
+# Runners' tokens live minutes, a pod's a day at most: an older one was kept by somebody.
+OLDEST_TOKEN = timedelta(hours=24)
+LONGEST_JTI = 500
 # Issuers announce a key before they sign with it; a set this old is asked for again.
 KEPT_FOR = timedelta(minutes=5)
 # A token with a key nobody knows has the set fetched again, and a thousand such tokens do not.
@@ -38,6 +42,9 @@ class Workload:
     rule: WorkloadRule
     subject: str
     issuer: str
+    # By which the token is known again until then, when it counts no longer.
+    token_digest: bytes
+    expires_at: datetime
 
 
 def issuer_of(token: str) -> str:
@@ -84,12 +91,37 @@ def _by_rule(token: str, header: Mapping[str, Any], rule: WorkloadRule, now: dat
         raise SignOnRefused("The subject is not the rule's")
     if not all(_says(claims.get(name), value) for name, value in rule.claims.items()):
         raise SignOnRefused("A claim is not what the rule demands")
-    return Workload(rule=rule, subject=claims["sub"], issuer=rule.issuer)
+    if now - _time(claims["iat"]) > OLDEST_TOKEN:
+        raise SignOnRefused("The token was issued more than a day ago")
+    return Workload(
+        rule=rule,
+        subject=claims["sub"],
+        issuer=rule.issuer,
+        token_digest=_digest(token, claims),
+        expires_at=min(_time(claims["exp"]), _time(claims["iat"]) + OLDEST_TOKEN),
+    )
+
+
+def _time(seconds: Any) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SignOnRefused("A time of the token cannot be read") from None
+
+
+def _digest(token: str, claims: Mapping[str, Any]) -> bytes:
+    """Name one token: by the issuer's own id for it, else by what was signed; the signature's text may be varied."""
+    if "jti" not in claims:
+        return hashlib.sha256(b"signed\0" + token.rpartition(".")[0].encode()).digest()
+    name = claims["jti"]
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_JTI:
+        raise SignOnRefused("The token's own id is no text")
+    return hashlib.sha256(f"jti\0{claims['iss']}\0{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def subject_fits(pattern: str, subject: str) -> bool:
-    """Whether a subject is the pattern's; `*` stands for a run of characters other than `:` and `/`."""
-    return re.fullmatch("[^:/]*".join(map(re.escape, pattern.split("*"))), subject) is not None
+    """Whether a subject is the pattern's; `*` stands for a run of characters other than `:`, `/` and control ones."""
+    return re.fullmatch(r"[^:/\x00-\x1f\x7f-\x9f]*".join(map(re.escape, pattern.split("*"))), subject) is not None
 
 
 def _says(claim: Any, value: str) -> bool:

@@ -6,7 +6,7 @@ Checking a token against them is `gateway.identity.web_identity`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,9 @@ from gateway.identity import selectors
 from gateway.identity.door_models import WorkloadRule
 from gateway.identity.door_problems import WorkloadRuleRefused
 from gateway.identity.problems import KeyUnknown, ServiceAccountUnknown
+from gateway.identity.workloads import workload_scopes
 from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Right
 
 _ISSUER = re.compile(r"https://[\x21-\x7e]{1,990}")
 _PLAIN = re.compile(r"[\x20-\x7e]+")
@@ -54,10 +56,12 @@ def add_workload_rule(
     jwks: Mapping[str, Any] | None,
     by_label: str,
     now: datetime,
+    scopes: Iterable[str] = (),
+    granter_rights: frozenset[Right] = frozenset(),
 ) -> WorkloadRule:
-    """Let an issuer's tokens stand for a service account; raises WorkloadRuleRefused, ServiceAccountUnknown.
+    """Let an issuer's tokens stand for a service account; raises WorkloadRuleRefused, ServiceAccountUnknown, ScopeRefused.
 
-    Its keys are fetched from `jwks_uri` when needed, or stand in `jwks` for an issuer that cannot be reached from here.
+    `scopes` are what an exchanged token may do over REST: none the granter lacks. Its keys are fetched from `jwks_uri` when needed, or stand in `jwks` for an issuer that cannot be reached from here.
     """
     account = selectors.service_accounts(tenant).filter(pk=service_account_id).first()
     if account is None:
@@ -73,6 +77,7 @@ def add_workload_rule(
         audience=audience,
         subject=subject,
         claims=dict(claims),
+        scopes=workload_scopes(scopes, granter_rights) if scopes else [],
         created_at=now,
     )
     _record(EventKind.WORKLOAD_RULE_ADDED, made, by_label, now)

@@ -45,7 +45,8 @@ def _account(tenant: Tenant, account_id: UUID) -> ServiceAccount:
     return found
 
 
-def _scopes(wanted: Iterable[str], ceiling: frozenset[Right]) -> list[str]:
+def workload_scopes(wanted: Iterable[str], ceiling: frozenset[Right]) -> list[str]:
+    """Scopes a workload may be given; raises ScopeRefused for one beyond the ceiling, an unknown one, none, or a vote."""
     named = set(wanted)
     rights = {right for right in Right if right.value in named} & ceiling - {Right.APPROVALS_VOTE}
     if not named or len(rights) != len(named):
@@ -79,7 +80,7 @@ def issue_secret(
         tenant=tenant,
         service_account=account,
         digest=issued.digest,
-        scopes=_scopes(scopes, granter_rights),
+        scopes=workload_scopes(scopes, granter_rights),
         created_at=now,
         expires_at=now + lifetime,
     )
@@ -117,12 +118,28 @@ def token_for_secret(
     if str(account.pk) != client_id or account.is_suspended:
         return None
     AccountSecret.objects.for_tenant(tenant).filter(pk=secret.pk).update(last_used_at=now)
-    return _issue(tenant, account, secret.scopes, "client secret", now, random)
+    return issue_token(
+        tenant=tenant,
+        account=account,
+        scopes=secret.scopes,
+        how="client secret",
+        by_label="client secret",
+        now=now,
+        random=random,
+    )
 
 
-def _issue(
-    tenant: Tenant, account: ServiceAccount, scopes: Iterable[str], how: str, now: datetime, random: Random
+def issue_token(
+    *,
+    tenant: Tenant,
+    account: ServiceAccount,
+    scopes: Iterable[str],
+    how: str,
+    by_label: str,
+    now: datetime,
+    random: Random,
 ) -> Issued:
+    """An account's token of an hour; who asked for it has been checked."""
     key, plaintext = issue_api_key(
         tenant=tenant,
         name=f"{account.name} by {how}"[:80],
@@ -130,7 +147,7 @@ def _issue(
         service_account=account,
         scopes=scopes,
         lifetime=TOKEN_LIFETIME,
-        by_label=how,
+        by_label=by_label,
         now=now,
         random=random,
     )

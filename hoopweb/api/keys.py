@@ -6,7 +6,7 @@ The answer to POST is what `credential_process` expects; the secret and the toke
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from gateway.connections.selectors import connection as connection_of
 from gateway.identity import selectors, services
 from gateway.identity.caller import Caller
 from gateway.identity.keys import IssuedGatewayKey
-from gateway.identity.models import Agent, GatewayKey
+from gateway.identity.models import Agent, GatewayKey, ServiceAccount
 from gateway.identity.problems import KeyUnknown, NotAMember, RightMissing
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
@@ -99,6 +99,31 @@ def _credentials(key: GatewayKey, issued: IssuedGatewayKey) -> dict[str, Any]:
     }
 
 
+def _held_by(caller: Caller) -> dict[str, Any]:
+    """Which keys are the caller's own. A key that is nobody's has none."""
+    if caller.user is not None:
+        return {"user": caller.user}
+    account = caller.api_key.service_account if caller.api_key else None
+    return {"service_account": account} if account is not None else {"pk__in": ()}
+
+
+def _workload(caller: Caller) -> ServiceAccount | None:
+    """The service account behind a key that is no person's; raises NotAMember where there is neither."""
+    if caller.user is not None:
+        return None
+    found: ServiceAccount | None = caller.api_key.service_account if caller.api_key else None
+    if found is None:
+        raise NotAMember("Gateway keys are issued to a person or a workload, and this API key is nobody's own")
+    return found
+
+
+def _lifetime(caller: Caller, wanted: timedelta, now: datetime) -> timedelta:
+    """A workload's AWS keys end no later than the token they were asked with."""
+    if caller.user is not None or caller.api_key is None:
+        return wanted
+    return min(wanted, caller.api_key.expires_at - now)
+
+
 class Keys(ApiView):
     rights: ClassVar = {"GET": Right.KEYS_ISSUE, "POST": Right.KEYS_ISSUE}
 
@@ -111,23 +136,23 @@ class Keys(ApiView):
     def get(self, request: Request) -> Response:
         rows = selectors.gateway_keys(self.caller.tenant)
         if Right.KEYS_REVOKE not in self.caller.rights:
-            rows = rows.filter(user=self.caller.user)
+            rows = rows.filter(**_held_by(self.caller))
         return Response(paged(ORDER.page(rows, **self.query(PageQuery)), KeySerializer))
 
     @describe("Issue AWS keys for an agent", CredentialsSerializer, body=KeyBody, status=201, operation_id="keys_issue")
     @idempotent
     def post(self, request: Request) -> Response:
         caller, body = self.caller, self.body(KeyBody)
-        if caller.user is None:
-            raise NotAMember("Gateway keys are issued to a person, and this API key is nobody's own")
+        workload = _workload(caller)
         key, issued = services.issue_gateway_key(
             tenant=caller.tenant,
             user=caller.user,
+            service_account=workload,
             agent=own_agent(caller, body["agent"]),
             connection_id=connection_of(caller.tenant, body["connection"]).pk,
             conversation=body["conversation"],
             generation=body["generation"],
-            lifetime=timedelta(seconds=body["seconds"]),
+            lifetime=_lifetime(caller, timedelta(seconds=body["seconds"]), self.now),
             by_label=caller.label,
             issued_by_key=caller.api_key.pk if caller.api_key else None,
             now=self.now,
@@ -152,5 +177,5 @@ class OneKey(ApiView):
         key = selectors.gateway_keys(self.caller.tenant).filter(pk=key_id).first()
         if key is None:
             raise KeyUnknown
-        if key.user_id != self.caller.actor_id:
+        if not selectors.gateway_keys(self.caller.tenant).filter(pk=key_id, **_held_by(self.caller)).exists():
             self.caller.must(Right.KEYS_REVOKE)

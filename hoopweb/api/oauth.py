@@ -1,5 +1,5 @@
 """`/oauth/`: where machines get tokens, in OAuth's own forms: RFC 8414 (metadata),
-RFC 8628 (device flow) and RFC 6749 4.4 (client credentials).
+RFC 8628 (device flow), RFC 6749 4.4 (client credentials) and RFC 8693 (token exchange).
 
 Form-encoded in, JSON out, errors as RFC 6749 section 5.2 spells them: standard clients expect no other dialect.
 """
@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -21,8 +22,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from gateway.identity import devices, workloads
+from gateway.identity import devices, token_exchange, workloads
+from gateway.identity.door_problems import SignOnRefused
 from gateway.identity.keys import read_api_key
+from gateway.identity.problems import ScopeRefused
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant, tenant_named
@@ -31,11 +34,15 @@ from gateway.tenants.scope import in_tenant, tenant_named
 class Grant(StrEnum):
     DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
     CLIENT = "client_credentials"
+    EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 DEVICE_GRANT = Grant.DEVICE.value
 CLIENT_ID = "hoopweb-client"
-_LONGEST_FIELD = 8192
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name of RFC 8693
+# What an outside token is called: any JWT, or an OpenID provider's.
+SUBJECT_TOKENS = ("urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token")
+_LONGEST_FIELD = 16384
 View = Callable[[HttpRequest, dict[str, str], datetime], dict[str, Any]]
 
 
@@ -139,6 +146,8 @@ def token(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[s
             return _device_token(_required(fields, "device_code"), now)
         case Grant.CLIENT:
             return _client_token(*_client(request, fields), now)
+        case Grant.EXCHANGE:
+            return _exchanged(request, fields, now)
         case _:
             raise OAuthError("unsupported_grant_type")
 
@@ -170,6 +179,47 @@ def _client_token(client_id: str, client_secret: str, now: datetime) -> dict[str
     if issued is None:
         raise OAuthError("invalid_client", "This client is unknown, or its secret is not live", status=401)
     return _bearer(issued, now)
+
+
+def _exchanged(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[str, Any]:
+    _must_be_an_exchange(fields)
+    tenant = tenant_named(_required(fields, "organisation")[:40])
+    try:
+        if tenant is None or tenant.is_suspended:
+            raise SignOnRefused
+        issued = token_exchange.exchange(
+            tenant=tenant,
+            subject_token=_required(fields, "subject_token"),
+            account_id=_account(fields.get("service_account", "")),
+            scopes=fields.get("scope", "").split(),
+            source=request.META.get("REMOTE_ADDR", ""),
+            now=now,
+            random=os.urandom,
+        )
+    except ScopeRefused:
+        raise OAuthError("invalid_scope", "The rule for this token gives no such scope") from None
+    # RFC 8693, 2.2.2: whatever is wrong with the token, it is the request that is invalid. A stranger learns no more.
+    except SignOnRefused:
+        raise OAuthError("invalid_request", "This token is not accepted by this organisation") from None
+    return {**_bearer(issued, now), "issued_token_type": ACCESS_TOKEN}
+
+
+def _must_be_an_exchange(fields: dict[str, str]) -> None:
+    if _required(fields, "subject_token_type") not in SUBJECT_TOKENS:
+        raise OAuthError("invalid_request", f"`subject_token_type` is one of {', '.join(SUBJECT_TOKENS)}")
+    if fields.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+        raise OAuthError("invalid_request", f"`requested_token_type` is {ACCESS_TOKEN}")
+    if "actor_token" in fields or "actor_token_type" in fields:
+        raise OAuthError("invalid_request", "Nobody acts for another here: `actor_token` is not taken")
+    if fields.get("resource", settings.PUBLIC_URL).rstrip("/") != settings.PUBLIC_URL or "audience" in fields:
+        raise OAuthError("invalid_target", "Tokens are for this gateway alone")
+
+
+def _account(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise OAuthError("invalid_request", "`service_account` is an id") from None
 
 
 def _bearer(issued: workloads.Issued, now: datetime) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class WorkloadRuleSerializer(serializers.ModelSerializer[WorkloadRule]):
             "audience",
             "subject",
             "claims",
+            "scopes",
             "jwks_uri",
             "jwks",
             "created_at",
@@ -42,6 +43,13 @@ class WorkloadRuleBody(StrictSerializer):
     audience = serializers.CharField(max_length=300, help_text="For AWS SDKs usually `sts.amazonaws.com`.")
     subject = serializers.CharField(max_length=500, help_text="Exact, or with `*` for a run without `:` and `/`.")
     claims = serializers.DictField(child=serializers.CharField(max_length=300), required=False, default=dict)
+    scopes = serializers.ListField(
+        child=serializers.CharField(max_length=40),
+        required=False,
+        default=list,
+        max_length=40,
+        help_text="What a token exchanged at /oauth/token may do; none, and it opens AWS alone.",
+    )
     jwks_uri = serializers.CharField(max_length=1000, required=False, default="", help_text="Where its keys are.")
     jwks = serializers.DictField(
         required=False, allow_null=True, default=None, help_text="Its keys, for an issuer that cannot be reached."
@@ -75,6 +83,7 @@ class WorkloadRules(ApiView):
             tenant=self.caller.tenant,
             service_account_id=told.pop("service_account"),
             by_label=self.caller.label,
+            granter_rights=self.caller.rights,
             now=self.now,
             **told,
         )
