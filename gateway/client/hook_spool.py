@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -88,7 +89,8 @@ class Spool:
 
     def _put_aside(self, file: str, name: str) -> None:
         make_folder(self.refused)
-        os.replace(file, f"{self.refused}/{name}")
+        # Numbers begin anew once all is sent; what was put aside before stays.
+        os.replace(file, f"{self.refused}/{time.time_ns()}-{name}")
 
     def _names(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
