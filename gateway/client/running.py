@@ -44,8 +44,8 @@ def execute(arguments: list[str]) -> int:
 def psql(arguments: list[str]) -> int:
     """Says that there is no database path: the gateway has none, and a direct connection would pass it by."""
     options = Options("psql", "Open psql through the gateway.")
-    options.add_argument("arguments", nargs="...")
-    given = options.parse_args(arguments)
+    # The rest is psql's own.
+    given, _ = options.parse_known_args(arguments)
     place = place_named(given.profile)
     found = api.call(place, "GET", "/api/v1/device/")
     if not found.get("databases"):
