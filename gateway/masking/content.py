@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from gateway.masking import assignments, sticky
+from gateway.masking import assignments, cells, sticky
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
 from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
-from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask
+from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask, token
 from gateway.masking.rules import RULES
 from gateway.masking.triggers import WHOLE, Detector, Watch
 from gateway.wire.contract import SensitivityClass
@@ -94,7 +94,9 @@ class ContentScanner:
 
     def byte_spans(self, data: bytes, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[ByteSpan]:
         """Like `spans`, for text that is UTF-8 bytes already, in byte offsets."""
-        return merged([span for span in self._found(data, wanted, layer) if wanted.has(span.kind)])
+        found = list(self._found(data, wanted, layer))
+        unwanted = {kind for kind in {span.kind for span in found} if not wanted.has(kind)}
+        return merged([span for span in found if span.kind not in unwanted] if unwanted else found)
 
     def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
         """`text` with each secret replaced by its token; counts go to `tally`."""
@@ -110,7 +112,7 @@ class ContentScanner:
                 yield found
         # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
         if wanted.private:
-            yield from _private_watch(wanted.private).found(data)
+            yield from _private_spans(data, wanted.private)
         if hidden and layer < DEEPEST_LAYER:
             yield from self._below(hidden, wanted, layer + 1)
 
@@ -147,6 +149,14 @@ def _secret_watch() -> Watch[ByteSpan | Hidden]:
     return Watch((*(rule.detector for rule in RULES), *assignments.DETECTORS, keys_and_tokens, *DECODERS))
 
 
+def _private_spans(data: bytes, kinds: frozenset[str]) -> Iterator[ByteSpan]:
+    """Private values of these types. Text dense in them is read cell by cell first: less is left for the triggers."""
+    if not kinds.isdisjoint(cells.KINDS) and cells.is_dense(data):
+        spans, data = cells.taken(data, kinds)
+        yield from spans
+    yield from _private_watch(kinds).found(data)
+
+
 @lru_cache(maxsize=64)
 def _private_watch(kinds: frozenset[str]) -> Watch[ByteSpan]:
     """The private formats of these types; a process meets as many sets as its tenants' policies name."""
@@ -156,17 +166,23 @@ def _private_watch(kinds: frozenset[str]) -> Watch[ByteSpan]:
 def merged(found: list[ByteSpan]) -> list[ByteSpan]:
     """Disjoint spans in order. Overlapping ones become one run, named by its most particular, then longest, part."""
     runs: list[ByteSpan] = []
-    longest = 0
-    for span in sorted(found, key=lambda each: (each.start, -each.end)):
-        if span.end <= span.start:
+    reached = longest = 0
+    for span in sorted(found):
+        start, end, kind, rule = span
+        if end <= start:
             continue
-        if not runs or span.start >= runs[-1].end:
+        if start >= reached:
             runs.append(span)
-            longest = _weight(span)
+            # Weighed only where another one overlaps it.
+            reached, longest = end, -1
             continue
-        name = span if _weight(span) > longest else runs[-1]
-        longest = max(longest, _weight(span))
-        runs[-1] = ByteSpan(runs[-1].start, max(runs[-1].end, span.end), name.kind, name.rule)
+        last = runs[-1]
+        longest = _weight(last) if longest < 0 else longest
+        weight = _weight(span)
+        if weight > longest:
+            longest, last = weight, last._replace(kind=kind, rule=rule)
+        reached = max(reached, end)
+        runs[-1] = last._replace(end=reached)
     return runs
 
 
@@ -184,7 +200,8 @@ def _weight(span: ByteSpan) -> int:
 def in_code_points(spans: Sequence[ByteSpan], data: bytes) -> list[Span]:
     """Byte offsets turned into code points, in one pass over the text."""
     if data.isascii():
-        return [Span(*span) for span in spans]
+        # The same four fields, and here the same offsets: a copy of each would cost more than finding it.
+        return cast("list[Span]", spans)
     found: list[Span] = []
     done = points = 0
     for span in spans:
@@ -197,6 +214,7 @@ def in_code_points(spans: Sequence[ByteSpan], data: bytes) -> list[Span]:
 
 _BEFORE_NUMBER = re.compile(r"\"\s{0,8}:\s{0,8}\Z")
 _JSON_NUMBER = re.compile(r"-?\d+", re.ASCII)
+_MAY_STAND_BEFORE = frozenset(": \t\r\n")
 
 
 def replaced(text: str, spans: Sequence[Span], tally: Tally, writing: Writing = PLAIN) -> str:
@@ -204,11 +222,18 @@ def replaced(text: str, spans: Sequence[Span], tally: Tally, writing: Writing = 
     if not spans:
         return text
     pieces: list[str] = []
-    done = 0
-    for span in spans:
-        value = text[span.start : span.end]
-        is_number = _JSON_NUMBER.fullmatch(value) and _BEFORE_NUMBER.search(text[max(0, span.start - 20) : span.start])
-        pieces += (text[done : span.start], "0" if is_number else writing.text(span.kind, value))
-        done = span.end
-        tally.add(span.kind, span.rule, value)
+    done, is_plain = 0, writing.is_plain
+    for start, end, kind, _rule in spans:
+        written = token(kind) if is_plain else writing.text(kind, text[start:end])
+        if text[start - 1 : start] in _MAY_STAND_BEFORE and _is_json_number(text, start, text[start:end]):
+            written = "0"
+        pieces += (text[done:start], written)
+        done = end
+    tally.add_all(spans, text)
     return "".join((*pieces, text[done:]))
+
+
+def _is_json_number(text: str, start: int, value: str) -> bool:
+    """A bare number after a JSON name: a token there would leave no JSON."""
+    is_number = _JSON_NUMBER.fullmatch(value) is not None
+    return is_number and _BEFORE_NUMBER.search(text[max(0, start - 20) : start]) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv6Address
 
@@ -76,14 +77,26 @@ def _is_card(data: bytes, start: int, end: int) -> bool:
         return False
     if len(digits) == _ACCOUNT_ID_SIZE and _ACCOUNT_BEFORE.search(data[max(0, start - 32) : start]):
         return False
-    return any(first.match(digits) and len(digits) in sizes for first, sizes in _ISSUED)
+    return is_issued(digits[:4].encode(), len(digits))
+
+
+@lru_cache(maxsize=65536)
+def is_issued(beginning: bytes, size: int) -> bool:
+    """Whether some issuer numbers cards of so many digits so; `beginning` is the first four."""
+    digits = beginning.decode("ascii")
+    return any(first.match(digits) and size in sizes for first, sizes in _ISSUED)
 
 
 # Endings that are files, code or machines rather than domains.
-_NO_DOMAIN = re.compile(
-    rb"(?i)\.(?:png|jpe?g|gif|svg|webp|css|s?css|js|mjs|jsx?|tsx?|py|rb|go|java|json|ya?ml|xml|html?|txt|md|log|service"
-    rb"|socket|target|mount|timer|slice|scope|so|dll|exe|zip|gz|tar|whl|jar)$"
+_NO_DOMAIN = frozenset(
+    b"png jpg jpeg gif svg webp css scss js mjs jsx ts tsx py rb go java json yaml yml xml htm html txt md log service"
+    b" socket target mount timer slice scope so dll exe zip gz tar whl jar".split()
 )
+
+
+def is_file_ending(ending: bytes) -> bool:
+    """Whether what stands behind the last dot is a file's or a unit's rather than a domain's."""
+    return ending.lower() in _NO_DOMAIN
 
 
 def _is_email(data: bytes, start: int, end: int) -> bool:
@@ -91,7 +104,7 @@ def _is_email(data: bytes, start: int, end: int) -> bool:
     # `git@host:path` and `ssh://user@host` name machines, `scheme://token@host` a credential.
     is_remote = local == b"git" or data[max(0, start - 3) : start] == b"://"
     is_dotted = b".." in local or local[:1] in b".-" or local[-1:] == b"." or b".-" in domain or b"-." in domain
-    return not is_remote and not is_dotted and _NO_DOMAIN.search(domain) is None
+    return not is_remote and not is_dotted and not is_file_ending(domain.rpartition(b".")[2])
 
 
 _VERSION_BEFORE = re.compile(
@@ -106,12 +119,20 @@ def _is_ipv4(data: bytes, start: int, end: int) -> bool:
     parts = value.split(b".")
     if any(int(part) > 255 or (len(part) > 1 and part[:1] == b"0") for part in parts):
         return False
-    is_version = _VERSION_BEFORE.search(data[max(0, start - 16) : start]) is not None
-    return not is_version and value not in _NOBODYS and _NETMASK.fullmatch(value) is None
+    return not is_version(data, start) and value not in _NOBODYS and _NETMASK.fullmatch(value) is None
+
+
+def is_version(data: bytes, start: int) -> bool:
+    """Whether the word before this place says that a version stands here."""
+    return _VERSION_BEFORE.search(data[max(0, start - 16) : start]) is not None
 
 
 def _is_ipv6(data: bytes, start: int, end: int) -> bool:
-    text = data[start:end].split(b"%")[0].decode("ascii")
+    return is_real_ipv6(data[start:end].split(b"%")[0].decode("ascii"))
+
+
+def is_real_ipv6(text: str) -> bool:
+    """Whether this is an address of some machine, and not a name or a time that only looks like one."""
     # `a::b` is a name in many languages; `12::` a time or a slice.
     if text in ("::", "::1") or not any(each.isdigit() for each in text) or len(text.replace(":", "")) < 3:
         return False
@@ -163,6 +184,13 @@ _IBAN_SIZES = {
         "TR26UA29VA22VG24XK20YE30BF28BJ28CI28CM27CV25DZ26GA27GQ27GW25IR26KM27MA28MG27ML28MZ25NE28SN28TD27TG28CF27CG27AO25",
     )
 }
+
+
+def size_of_iban(country: bytes) -> int:
+    """How many letters and digits an account number of this country has; 0 of none."""
+    return _IBAN_SIZES.get(country.decode("ascii").upper(), 0)
+
+
 _IBAN = re.compile(rb"(?i)(?<![A-Z0-9-])([A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30})")
 
 
@@ -170,7 +198,7 @@ def _iban_spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
     """Account numbers whose check digits hold, of their country's length; what follows them is not theirs."""
     for match in _IBAN.finditer(data, start, end):
         written = match[1]
-        size = _IBAN_SIZES.get(written[:2].decode().upper(), 0)
+        size = size_of_iban(written[:2])
         plain = written.translate(None, b" -")
         stop = size if plain is written or plain == written else _nth_sign(written, size)
         if not size or len(plain) < size or data[match.start(1) + stop : match.start(1) + stop + 1].isalnum():
@@ -324,7 +352,6 @@ _IBAN_DETECTOR = Detector(
 _PHONE_FIELD = Detector(trigger=phones.LABELLED_TRIGGER, behind=40, ahead=48, find=phones.labelled_spans)
 _PHONE_DETECTOR = Detector(trigger=phones.TRIGGER, behind=40, ahead=24, find=phones.spans)
 
-# With each detector the type it finds, so that only those policy asks for are paid for.
 # With each detector the type it finds, so that only those policy asks for are paid for.
 DETECTORS = (
     *((each.kind, each.detector) for each in _FORMATS),

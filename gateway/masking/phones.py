@@ -17,7 +17,7 @@ from gateway.masking.catalogue import ByteSpan
 
 TRIGGER = r"(?:^|[^\w.-])\+?\(?\+?\d(?:[\s()./-]{0,3}\d){6}"
 _CANDIDATE = re.compile(
-    rb"(?<![\w.+/#$-])(?<![\d)][ ])(\+?\(?\+?\d(?:[ \t\xa0]?+[()./-]{0,2}+[ \t]?+\d){6,16}+(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?)"
+    rb"(?<![\w.+/#$-])(?<![\d)][ ])(\+?\(?\+?\d(?:[ \xa0]?+[()./-]{0,2}+ ?+\d){6,16}+(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?)"
     rb"(?!\w|-\d|\.\d|-[0-9a-f]{4}\b)"
 )
 _EXTENSION = re.compile(r"(?:\s?(?:x|ext\.?|;ext=|extension)\s?\d{1,6})\Z")
@@ -67,15 +67,25 @@ def spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
         begin, stop = match.span(1)
         # A sentence's bracket, closed behind the number.
         begin += data[begin] == _BRACKET and match[1].count(b"(") > match[1].count(b")")
-        before = data[max(0, begin - _REACH) : begin].rsplit(b"\n", 1)[-1]
-        is_beside_word = before.rstrip(b" \t\"'#:=_-")[-1:].isalnum()
+        before = _before(data, begin)
         is_named = _WORD_BEFORE.search(before) is not None or _WORD_AFTER.match(data, stop, stop + 16) is not None
         if is_phone(
             data[begin:stop].decode("latin-1"),
             is_named=is_named,
-            is_other=is_beside_word and _OTHER_WORD.search(before) is not None,
+            is_other=is_called_otherwise(data, begin),
         ):
             yield ByteSpan(begin, stop, "phone", "phone")
+
+
+def _before(data: bytes, begin: int) -> bytes:
+    """What stands before a number in its line, as far as it matters."""
+    return data[max(0, begin - _REACH) : begin].rsplit(b"\n", 1)[-1]
+
+
+def is_called_otherwise(data: bytes, begin: int) -> bool:
+    """Whether the word beside a number names something else: `order 4155550123`."""
+    before = _before(data, begin)
+    return before.rstrip(b" \t\"'#:=_-")[-1:].isalnum() and _OTHER_WORD.search(before) is not None
 
 
 def is_phone(written: str, *, is_named: bool, is_other: bool) -> bool:

@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from operator import itemgetter
 
 import cbor2
 
@@ -116,6 +118,16 @@ class Tally:
         if self.salt and len(self.values) < MOST_COMMITTED_VALUES and isinstance(value, str | bytes) and value:
             self.values[value_commitment(self.salt, value)] = None
 
+    def add_all(self, spans: Sequence[tuple[int, int, str, str]], text: str | bytes, *, base: int = 0) -> None:
+        """Count the values of spans (start, end, kind, rule), offsets being `base` more than the text's."""
+        self.by_type.update(map(itemgetter(2), spans))
+        self.by_rule.update(map(itemgetter(3), spans))
+        if self.salt:
+            for start, end, _kind, _rule in spans:
+                if len(self.values) >= MOST_COMMITTED_VALUES:
+                    return
+                self.values[value_commitment(self.salt, text[start - base : end - base])] = None
+
     def merge(self, other: Tally) -> None:
         """Take over another tally's counts."""
         self.by_type.update(other.by_type)
@@ -130,6 +142,7 @@ class Tally:
         return dict(self.by_type)
 
 
+@cache
 def token(kind: str) -> str:
     """The text that replaces a value; free of characters that JSON, XML, CSV or a URL would have to escape."""
     return f"[REDACTED:{kind}]"
@@ -166,6 +179,11 @@ class Writing:
 
     masks: tuple[str, ...] = ()
     token_key: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every value is written as its type's label, whatever it is."""
+        return not any(mask.endswith((TOKEN, LAST_FOUR)) for mask in self.masks)
 
     def text(self, kind: str, value: str) -> str:
         """What stands for this value; the same for the same value, as far as a token is asked for."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
@@ -25,6 +25,7 @@ _RESTS = {PRIVATE_KEY: _REST_OF_KEY, "base64": _REST_OF_LINES}
 _REST = re.compile(rb"[^\s\"'`<>]*")
 _JSON_NUMBER = re.compile(rb"-?\d+")
 _BEFORE_NUMBER = re.compile(rb"\"\s{0,8}:\s{0,8}\Z")
+_MAY_STAND_BEFORE = b": \t\r\n"
 # How `surrogateescape` writes a byte that is no UTF-8.
 _STRANGE = re.compile("[\udc80-\udcff]")
 
@@ -33,8 +34,7 @@ class NotText(ValueError):
     """What began as text goes on as something that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
+class _Run(NamedTuple):
     """A masked stretch, in offsets of the whole text. `is_open`: it reached the end of what was seen."""
 
     start: int
@@ -67,6 +67,8 @@ class Masker:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or default_scanner()
         self._wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
+        self._writing = self._wanted.writing
+        self._is_plain = self._writing.is_plain
         self._is_same_length = is_same_length
         self._block = block
         self._bears_anything = plan.opaque is OpaqueChoice.PASS
@@ -147,25 +149,28 @@ class Masker:
         left, right = window_start(self._data, self._start), min(len(self._data), cut + CONTEXT)
         is_last = is_end and right == len(self._data)
         runs = self._continued(right, is_last=is_last)
-        for span in self._scanner.byte_spans(_readable(bytes(self._data[left:right])), self._wanted):
-            if span.end + left <= self._start or span.start + left >= cut:
+        window, new = bytes(self._data[left:right]), []
+        first, last, shift = self._start - left, cut - left, left + self._base
+        end_of_seen = len(window) if not is_last else -1
+        for span in self._scanner.byte_spans(_readable(window), self._wanted):
+            start, end, kind, _rule = span
+            if end <= first or start >= last:
                 continue
-            start, end = (offset + left + self._base for offset in (span.start, span.end))
-            run = _Run(start=start, end=end, kind=span.kind, is_open=end == right + self._base and not is_last)
-            if self._last is not None and start < self._last.end:
+            run = _Run(start + shift, end + shift, kind, end == end_of_seen)
+            if self._last is not None and run.start < self._last.end:
                 self._extend(runs, self._last, run)
             else:
                 self._last = run
                 runs.append((run, True))
-                value = bytes(self._data[span.start + left : span.end + left]) if self.tally.salt else None
-                self.tally.add(span.kind, span.rule, value)
+                new.append(span)
+        self.tally.add_all(new, window)
         return runs
 
     def _extend(self, runs: list[tuple[_Run, bool]], last: _Run, run: _Run) -> None:
         """What overlaps a masked stretch belongs to it: one token, at its beginning."""
         if run.end <= last.end:
             return
-        self._last = replace(last, end=run.end, is_open=run.is_open)
+        self._last = last._replace(end=run.end, is_open=run.is_open)
         is_listed = bool(runs) and runs[-1][0] is last
         is_new = runs.pop()[1] if is_listed else False
         runs.append((self._last, is_new))
@@ -177,7 +182,7 @@ class Masker:
             return []
         if last.is_open:
             end = self._rest_of(last.kind, last.end - self._base, right)
-            last = self._last = replace(last, end=end + self._base, is_open=end == right and not is_last)
+            last = self._last = last._replace(end=end + self._base, is_open=end == right and not is_last)
         return [(last, False)] if last.end - self._base > self._start else []
 
     def _rest_of(self, kind: str, place: int, right: int) -> int:
@@ -191,17 +196,21 @@ class Masker:
         return end
 
     def _replacement(self, run: _Run, begin: int, end: int, *, is_new: bool) -> bytes:
-        is_whole = is_new and end - begin == run.end - run.start
-        value = bytes(self._data[begin:end]).decode("utf-8", "surrogateescape") if is_whole else ""
-        # A value that goes on behind the cut is not known yet, so it has no token of its own.
-        text = (self._wanted.writing.text(run.kind, value) if is_whole else token(run.kind)).encode()
+        text = self._written(run, begin, end, is_new=is_new).encode()
         if self._is_same_length:
             size = run.end - run.start
             offset = begin + self._base - run.start
             return (text if size >= len(text) else b"").ljust(size, b"*")[offset : offset + end - begin]
         if not is_new:
             return b""
-        return b"0" if self._is_json_number(begin, end) else text
+        may_be_number = begin > 0 and self._data[begin - 1] in _MAY_STAND_BEFORE
+        return b"0" if may_be_number and self._is_json_number(begin, end) else text
+
+    def _written(self, run: _Run, begin: int, end: int, *, is_new: bool) -> str:
+        # A value that goes on behind the cut is not known yet, so it has no token of its own.
+        if self._is_plain or not is_new or end - begin != run.end - run.start:
+            return token(run.kind)
+        return self._writing.text(run.kind, bytes(self._data[begin:end]).decode("utf-8", "surrogateescape"))
 
     def _is_json_number(self, begin: int, end: int) -> bool:
         """A bare number after a JSON name: a token there would leave no JSON."""

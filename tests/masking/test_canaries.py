@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,7 @@ from gateway.masking.content import ContentScanner
 from gateway.masking.recorded import mask_text
 from tests.masking.canaries import Canary, canaries, fingerprint, traces
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "alone": lambda text: text,
     "among lines": lambda text: f"starting up\n{text}\nready\n",
     "in JSON": lambda text: json.dumps({"note": text, "n": 1}),
