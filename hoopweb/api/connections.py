@@ -12,6 +12,11 @@ from rest_framework.response import Response
 
 from gateway.connections import selectors, services
 from gateway.connections.models import Connection, OpaquePayloads
+from gateway.connections.session_deny import POLICY_NAME, command, session_deny
+from gateway.connections.sts import source_identity
+from gateway.identity import selectors as identity
+from gateway.identity.problems import NotAMember, ServiceAccountUnknown
+from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
 from hoopweb.api.idempotency import idempotent
@@ -138,3 +143,49 @@ class TrustPolicy(ApiView):
     def get(self, request: Request, connection_id: UUID) -> Response:
         connection = selectors.connection(self.caller.tenant, connection_id)
         return Response({"external_id": connection.external_id, "policy": trust_policy_of(connection)})
+
+
+class SessionDenyQuery(StrictSerializer):
+    member = serializers.UUIDField(required=False, help_text="End this person's sessions alone.")
+    service_account = serializers.UUIDField(required=False, help_text="End this workload's sessions alone.")
+
+
+class SessionDenySerializer(serializers.Serializer[Any]):
+    role_arn = serializers.CharField()
+    policy_name = serializers.CharField()
+    policy = serializers.JSONField(help_text="Paste it into the role as an inline policy.")
+    command = serializers.CharField(help_text="The same by the AWS CLI, with your own rights.")
+
+
+class SessionDeny(ApiView):
+    rights: ClassVar = {"GET": Right.CONNECTIONS_WRITE}
+
+    @describe(
+        "Read the deny that ends this role's sessions at AWS: all of them, or one person's",
+        SessionDenySerializer,
+        query=SessionDenyQuery,
+        operation_id="connections_session_deny",
+    )
+    def get(self, request: Request, connection_id: UUID) -> Response:
+        role_arn = selectors.connection(self.caller.tenant, connection_id).role_arn
+        named = self.query(SessionDenyQuery)
+        if len(named) > 1:
+            raise serializers.ValidationError({"member": ["Name a member or a service account, not both."]})
+        policy = session_deny(issued_before=self.now, source_identity=_source_identity(self.caller.tenant, **named))
+        told = {"role_arn": role_arn, "policy_name": POLICY_NAME, "policy": policy}
+        return Response({**told, "command": command(role_arn=role_arn, policy=policy)})
+
+
+def _source_identity(tenant: Tenant, member: UUID | None = None, service_account: UUID | None = None) -> str | None:
+    """How AWS knows a person's or workload's sessions; raises NotAMember or ServiceAccountUnknown."""
+    if member is not None:
+        found = identity.members(tenant).filter(user_id=member).first()
+        if found is None:
+            raise NotAMember
+        return source_identity(label=found.user.get_username(), person_id=member)
+    if service_account is not None:
+        account = identity.service_accounts(tenant).filter(pk=service_account).first()
+        if account is None:
+            raise ServiceAccountUnknown
+        return source_identity(label=account.name, person_id=service_account)
+    return None

@@ -70,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/connections/<uuid:connection_id>/payloads/", connections.Payloads, "connection-payloads"),
     route("v1/connections/<uuid:connection_id>/suspend/", standing.SuspendConnection, "connection-suspend"),
     route("v1/connections/<uuid:connection_id>/resume/", standing.ResumeConnection, "connection-resume"),
+    route("v1/connections/<uuid:connection_id>/session-deny/", connections.SessionDeny, "session-deny"),
     route("v1/connections/<uuid:connection_id>/trust-policy/", connections.TrustPolicy, "trust-policy"),
     route("v1/agents/", agents.Agents, "agents"),
     route("v1/agents/<uuid:agent_id>/", agents.OneAgent, "agent"),

@@ -48,6 +48,8 @@ def page(right: Right | None, **by_method: Right) -> Callable[[View], View]:
             except Problem as problem:
                 return problem_page(request, problem)
 
+        # What opens it, for whoever lists the pages: each method the one named, or else the page's own.
+        checked.right, checked.rights = right, dict(by_method)  # type: ignore[attr-defined]  # our own attributes
         return checked
 
     return decorate

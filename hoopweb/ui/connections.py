@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gateway.connections import selectors, services
+from gateway.connections.session_deny import command, session_deny
 from gateway.identity.caller import Caller
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
@@ -62,6 +63,11 @@ def detail(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpRes
     connection = selectors.connection(caller.tenant, connection_id)
     context: dict[str, Any] = {"connection": connection, "is_standin": bool(settings.UPSTREAM_AWS_URL)}
     if Right.CONNECTIONS_WRITE in caller.rights:
+        deny = session_deny(issued_before=timezone.now(), source_identity=None)
+        context["session_deny"], context["session_deny_command"] = (
+            deny,
+            command(role_arn=connection.role_arn, policy=deny),
+        )
         try:
             context["trust_policy"] = trust_policy_of(connection)
         except PrincipalUnknown as problem:
