@@ -87,3 +87,11 @@ class RegionNotAllowed(Problem):
     title = "The connection is not open for this region"
     remedy = "Use one of the connection's regions, or ask a security administrator to add this one."
     aws_code = "AccessDeniedException"
+
+
+class ForeignAccount(Problem):
+    code = "connections.foreign_account"
+    status = 403
+    title = "This call reaches for another AWS account than the connection's"
+    remedy = "Use keys of that account's own connection; where the account was named by mistake, leave it out."
+    aws_code = "AccessDeniedException"

@@ -17,6 +17,7 @@ import rfc8785
 from django.conf import settings
 
 from gateway.connections.endpoints import check_region
+from gateway.connections.foreign import check_home
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.recorded import mask_json
 from gateway.masking.replacement import TOKEN, scoped_token_key
@@ -109,6 +110,9 @@ def examine(
     candidates = tuple(_candidate(reading, key, claim.region) for reading in readings)
     primary = _strictest(candidates)
     check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)
+    for reading, candidate in zip(readings, candidates, strict=True):
+        home = key.connection
+        check_home(candidate, reading.parameters, account=home.account_id, regions=home.regions)
     link = link_of(key)
     question = Question(
         tenant_id=key.tenant_id,

@@ -9,7 +9,7 @@ from gateway.wire.contract import VerdictKind
 from tests.connections.strict_sts import StrictSts
 from tests.requests.world import EVERYTHING, EdgeLife, Keys, publish_text
 
-QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/inbox"
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/inbox"
 NO_MAIL = (
     EVERYTHING + '@id("no-mail") forbid (principal, action == Action::"sns:Publish", resource) '
     'when { context.session.taint.contains("untrusted") };'
@@ -37,7 +37,7 @@ def test_a_message_is_refused_after_a_stranger_was_read(
     strict_sts: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant
 ) -> None:
     publish_text(acme, NO_MAIL)
-    topic = {"TopicArn": "arn:aws:sns:us-east-1:111122223333:out", "Message": "hello"}
+    topic = {"TopicArn": "arn:aws:sns:eu-central-1:123456789012:out", "Message": "hello"}
     assert edge.admit_one(keys.call("sns", "publish", **topic)).kind is VerdictKind.FORWARD
     batch = [keys.call("sqs", "receive_message", QueueUrl=QUEUE), keys.call("sns", "publish", **topic)]
     assert [verdict.kind for verdict in edge.admit(*batch)] == [VerdictKind.FORWARD, VerdictKind.REFUSE]

@@ -1,0 +1,162 @@
+"""What a call names outside its connection's account and regions, refused before anything leaves. Pure.
+
+The session policy of every role session says the same to AWS (`session_policies`); here the caller is told what to do.
+Who may be let into an account is policy's (`facts.foreign_access`): names of IAM say who, not what.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from gateway.connections.endpoints import check_region, known_regions
+from gateway.connections.problems import ForeignAccount, RegionNotAllowed
+from gateway.terms import AccessClass, Candidate, Resource
+
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+# Members that say whose a thing is. `Owners` and the like are filters over what anybody may read, and stay out.
+_ACCOUNT_MEMBERS = (
+    "AccountId",
+    "BackupVaultAccountId",
+    "CatalogId",
+    "ExpectedBucketOwner",
+    "ExpectedSourceBucketOwner",
+    "QueueOwnerAWSAccountId",
+    "ResourceOwnerAccount",
+    "SourceAccountId",
+    "registryId",
+    "registryIds",
+)
+# Here an account is what is managed, or who: an organisation's own members.
+_OF_MANY_ACCOUNTS = frozenset(("account", "organizations", "identitystore", "sso", "sso-admin", "controltower"))
+_WHO = frozenset(("iam", "sts", "organizations"))
+# Members that hold the caller's own data or words: an ARN in them is text.
+_DATA = frozenset(
+    (
+        "AttributeUpdates",
+        "Body",
+        "ClientContext",
+        "Data",
+        "Description",
+        "Detail",
+        "Environment",
+        "Expected",
+        "ExpressionAttributeValues",
+        "Filters",
+        "Input",
+        "Item",
+        "Key",
+        "KeyConditions",
+        "Message",
+        "MessageAttributes",
+        "MessageBody",
+        "Metadata",
+        "Parameters",
+        "PutRequest",
+        "QueryFilter",
+        "Records",
+        "ScanFilter",
+        "SecretString",
+        "Subject",
+        "Tagging",
+        "Tags",
+        "TagSet",
+        "UserData",
+        "Value",
+        "Values",
+        "cause",
+        "environment",
+        "error",
+        "input",
+        "logEvents",
+        "message",
+        "metadata",
+        "output",
+        "parameters",
+        "tags",
+    )
+)
+# What AWS itself offers to everybody, by the accounts it keeps it in: layers (Powertools, Lambda Insights,
+# OpenTelemetry, AppConfig, Parameters and Secrets) and registries (deep learning and EKS images).
+_LAYERS_OF_AWS = frozenset(
+    ("017000801446", "580247275435", "901920570463", "027255383542", "177933569100", "015030872274", "187925254637")
+)
+_REGISTRIES_OF_AWS = frozenset(("763104351884", "602401143452"))
+_REGION_MEMBERS = frozenset(
+    ("DestinationRegion", "LocationConstraint", "Region", "RegionName", "ReplicaRegion", "SourceRegion")
+)
+_READS = (AccessClass.LIST, AccessClass.READ)
+
+
+def check_home(candidate: Candidate, parameters: Mapping[str, Any], *, account: str, regions: Collection[str]) -> None:
+    """Raise ForeignAccount or RegionNotAllowed where the call reaches out of the connection; `parameters` as read."""
+    service = candidate.operation.service
+    if service not in _OF_MANY_ACCOUNTS:
+        _check_members(service, parameters, account)
+        abroad = [one for one in candidate.resources if _is_abroad(one, account)]
+        for name in _meant(abroad, parameters):
+            raise ForeignAccount(f"`{name[:200]}`")
+    elsewhere = [one for one in candidate.resources if one.region and one.region not in regions and one.account]
+    for name in _meant(elsewhere, parameters) if elsewhere else ():
+        check_region(service=service, region=name.split(":")[3], regions=regions)
+    if candidate.access not in _READS:
+        _check_regions(parameters, regions)
+
+
+def _check_members(service: str, parameters: Mapping[str, Any], account: str) -> None:
+    for member in _ACCOUNT_MEMBERS:
+        said = parameters.get(member)
+        if said is None:
+            continue
+        for one in said if isinstance(said, list) else (said,):
+            is_public = service == "ecr" and one in _REGISTRIES_OF_AWS
+            if isinstance(one, str) and one != account and _ACCOUNT.fullmatch(one) and not is_public:
+                raise ForeignAccount(f"`{member}` {one}")
+
+
+def _is_abroad(resource: Resource, account: str) -> bool:
+    if resource.account == account or resource.service in _WHO or not _ACCOUNT.fullmatch(resource.account):
+        return False
+    is_layer = resource.service == "lambda" and resource.arn.split(":", 6)[5] == "layer"
+    return not (is_layer and resource.account in _LAYERS_OF_AWS)
+
+
+def _meant(resources: Collection[Resource], parameters: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs that the call reaches for: all but those that stand in its data alone."""
+    if not resources:
+        return
+    places = list(_places(parameters))
+    for one in resources:
+        is_data = [is_data for text, is_data in places if text == one.arn]
+        # One that stands nowhere was built from a name, an address or a number: it is meant.
+        if not is_data or not all(is_data):
+            yield one.arn
+
+
+def _places(value: Any, is_data: bool = False) -> Iterator[tuple[str, bool]]:
+    waiting: list[tuple[Any, bool]] = [(value, is_data)]
+    while waiting:
+        value, is_data = waiting.pop()
+        if isinstance(value, str):
+            yield value, is_data
+        elif isinstance(value, Mapping):
+            waiting.extend((item, is_data or name in _DATA) for name, item in value.items())
+        elif isinstance(value, list):
+            waiting.extend((item, is_data) for item in value)
+
+
+def _check_regions(parameters: Mapping[str, Any], regions: Collection[str]) -> None:
+    """A copy, a replica or a bucket is made where it says, whichever region is asked."""
+    waiting: list[Any] = [parameters]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                is_place = name in _REGION_MEMBERS and isinstance(item, str)
+                if is_place and item not in regions and item in known_regions():
+                    raise RegionNotAllowed(f"`{name}` {item}")
+                if name not in _DATA and not isinstance(item, str):
+                    waiting.append(item)
+        elif isinstance(value, list):
+            waiting.extend(item for item in value if not isinstance(item, str))
