@@ -38,6 +38,15 @@ def test_each_is_masked(scanner: ContentScanner, form: str) -> None:
             assert not shown(canary, mask_text(text, scanner=scanner).text), fingerprint(canary)
 
 
+def test_tokens_inside_names_are_masked(scanner: ContentScanner) -> None:
+    """AWS says a name back in its errors, file endings and all."""
+    for seed in range(3):
+        for canary in canaries(seed):
+            if canary.text == canary.secret and canary.kind != "PEM key":
+                masked = mask_text(f"The key dumps/{canary.text}.txt does not exist", scanner=scanner).text
+                assert not shown(canary, masked), fingerprint(canary)
+
+
 def test_all_of_them_in_one_text(scanner: ContentScanner) -> None:
     drawn = canaries(7)
     masked = mask_text("\n".join(one.text for one in drawn), scanner=scanner).text
