@@ -75,7 +75,8 @@ def test_what_was_not_taken_stays_with_all_that_follows(spool: Spool) -> None:
     with pytest.raises(GatewayUnreachable):
         spool.send(post, is_over=never)
     assert (taken, spool.waiting()) == ([0, 1], 2)
-    spool.send(into(rest := []), is_over=never)
+    rest: list[Any] = []
+    spool.send(into(rest), is_over=never)
     assert [body["n"] for _, body in rest] == [2, 3]
 
 
