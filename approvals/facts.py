@@ -10,6 +10,7 @@ from approvals.models import ApprovalRequest, Vote
 from audit.kinds import EventKind
 from audit.ledger.canonical import timestamp
 from audit.services import NewEvent
+from gateway.identity.proof import Proof
 from gateway.terms import Ask
 
 
@@ -35,8 +36,8 @@ def opened(approval: ApprovalRequest, asks: Sequence[Ask]) -> NewEvent:
     )
 
 
-def voted(approval: ApprovalRequest, vote: Vote, *, proof: str | None) -> NewEvent:
-    """Whose answer it was, by what proof he was there, and the key it came by where no signed-in person gave it."""
+def voted(approval: ApprovalRequest, vote: Vote, *, proof: Proof | None) -> NewEvent:
+    """Whose answer it was, by what proof he was there and how old it was, and the key it came by where no signed-in person gave it."""
     return _event(
         approval,
         EventKind.APPROVAL_VOTED,
@@ -46,7 +47,7 @@ def voted(approval: ApprovalRequest, vote: Vote, *, proof: str | None) -> NewEve
         reason=vote.reason,
         key=str(vote.api_key_id) if vote.api_key_id else None,
         digest=approval.digest,
-        **({"proof": proof} if proof else {}),
+        **(proof.facts if proof else {}),
     )
 
 

@@ -55,7 +55,7 @@ class SignInTooOld(Problem):
     code = "approval.sign_in_too_old"
     status = 403
     title = "You signed in too long ago to answer approval requests"
-    remedy = "Sign in again, then answer."
+    remedy = "Prove who you are again at /prove/, then answer."
 
 
 class ReasonRefused(Problem):

@@ -22,6 +22,7 @@ from approvals.quorum import Standing, standing
 from audit.services import NewEvent, append_all
 from gateway.identity.caller import Caller
 from gateway.identity.problems import RightMissing
+from gateway.identity.proof import proof_of
 from gateway.tenants.models import OutboxKind, Tenant
 from gateway.tenants.outbox import enqueue
 from gateway.tenants.rights import Right
@@ -213,7 +214,7 @@ def vote(
         groups=sorted(member.groups),
         voted_at=now,
     )
-    proof = caller.sign_in.proof if caller.sign_in else None
+    proof = proof_of(caller, now)
     append_all(tenant_id=tenant.pk, events=[facts.voted(approval, cast, proof=proof), *_decide(approval, now)])
     return approval
 

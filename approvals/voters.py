@@ -6,7 +6,7 @@ What an answer changes is `approvals.services`; when answers are enough is `appr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from approvals.models import ApprovalRequest, ApprovalRequirement, ApprovalRule, ApprovalState, VoteAnswer
@@ -22,11 +22,9 @@ from approvals.problems import (
 from approvals.quorum import Ballot, Requirement, unsatisfied
 from gateway.identity.caller import Caller
 from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership
+from gateway.identity.proof import is_fresh
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
-
-# A browser left open over night is no human proof.
-FRESH_SIGN_IN = timedelta(hours=12)
 
 
 def must_be_open(approval: ApprovalRequest, now: datetime, *, states: Sequence[str] = (ApprovalState.PENDING,)) -> None:
@@ -51,8 +49,8 @@ def voting_member(tenant: Tenant, caller: Caller, *, signed_in_at: datetime | No
     if (member.user_id, member.tenant_id) != (user.pk, tenant.pk):
         raise NotAnApprover
     caller.must(Right.APPROVALS_VOTE)
-    if key is None and signed_in_at is not None and now - signed_in_at > FRESH_SIGN_IN:
-        raise SignInTooOld
+    if key is None and signed_in_at is not None and not is_fresh(tenant, signed_in_at, now):
+        raise SignInTooOld(f"It may be {tenant.fresh_proof_minutes} minutes ago")
     return member
 
 

@@ -44,6 +44,7 @@ class EventKind(StrEnum):
     MEMBER_RESUMED = "member.resumed"
     TENANT_SUSPENDED = "tenant.suspended"
     TENANT_RESUMED = "tenant.resumed"
+    TENANT_CHANGED = "tenant.changed"
     CONNECTION_CREATED = "connection.created"
     CONNECTION_TESTED = "connection.tested"
     CONNECTION_CHANGED = "connection.changed"
@@ -57,6 +58,7 @@ class EventKind(StrEnum):
     SIGNED_IN = "person.signed_in"
     SIGN_IN_REFUSED = "person.sign_in_refused"
     SIGNED_OUT = "person.signed_out"
+    PROVED_AGAIN = "person.proved_again"
     GLASS_BROKEN = "person.broke_glass"
     SECOND_FACTOR_ENROLLED = "person.second_factor_enrolled"
     SECOND_FACTOR_REFUSED = "person.second_factor_refused"
@@ -70,6 +72,7 @@ class EventKind(StrEnum):
     ACCOUNT_CREDENTIAL_REVOKED = "service_account.secret_revoked"
     WORKLOAD_RULE_ADDED = "workload_rule.added"
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
+    ACCESS_CHANGED = "access.changed"
     WORKLOAD_TOKEN_REFUSED = "workload_token.refused"  # noqa: S105  # the name of an event
     EVIDENCE_READ = "evidence.read"
 
@@ -123,6 +126,7 @@ _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expir
     "pins",
     "not_pinned",
     "proof",
+    "proof_age_seconds",
     "reason",
     "key",
     "state",
@@ -130,6 +134,8 @@ _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expir
 }
 _ADMIN = frozenset(
     {"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result", "reason"}
+    # By what the person was there, where that had to be fresh.
+    | {"proof", "proof_age_seconds"}
     # An edge's fenced life: which boot, and the calls nobody can tell about.
     | {"edge", "boot", "requests", "count"}
 )
@@ -194,6 +200,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.MEMBER_RESUMED,
                 EventKind.TENANT_SUSPENDED,
                 EventKind.TENANT_RESUMED,
+                EventKind.TENANT_CHANGED,
                 EventKind.CONNECTION_CREATED,
                 EventKind.CONNECTION_TESTED,
                 EventKind.CONNECTION_CHANGED,
@@ -209,6 +216,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.SIGNED_IN,
                 EventKind.SIGN_IN_REFUSED,
                 EventKind.SIGNED_OUT,
+                EventKind.PROVED_AGAIN,
                 EventKind.GLASS_BROKEN,
                 EventKind.SECOND_FACTOR_ENROLLED,
                 EventKind.SECOND_FACTOR_REFUSED,
@@ -223,6 +231,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.WORKLOAD_RULE_ADDED,
                 EventKind.WORKLOAD_RULE_REVOKED,
                 EventKind.WORKLOAD_TOKEN_REFUSED,
+                EventKind.ACCESS_CHANGED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -138,8 +139,8 @@ def _is_same(prompt: Prompt, *, text: str, person_id: UUID | None, agent_id: UUI
     return is_same_text and (prompt.person_id, prompt.agent_id) == (person_id, agent_id)
 
 
-def read_exact(*, tenant: Tenant, prompt_id: UUID, by_label: str, now: datetime) -> str:
-    """Return the exact words, secrets included, and write down who read them; raises PromptNotFound."""
+def read_exact(*, tenant: Tenant, prompt_id: UUID, by_label: str, proof: Mapping[str, Any], now: datetime) -> str:
+    """Return the exact words, secrets included, and write down who read them, by what proof; raises PromptNotFound."""
     prompt: Prompt | None = Prompt.objects.for_tenant(tenant).filter(pk=prompt_id).first()
     if prompt is None:
         raise PromptNotFound
@@ -149,6 +150,6 @@ def read_exact(*, tenant: Tenant, prompt_id: UUID, by_label: str, now: datetime)
         kind=EventKind.EVIDENCE_READ,
         at=now,
         subject=prompt.pk,
-        data={"by": by_label, "what": "prompt"},
+        data={"by": by_label, "what": "prompt", **proof},
     )
     return text

@@ -31,6 +31,20 @@ class NoRoleFromProvider(Problem):
     remedy = "Ask your administrator to put you into a group that has one."
 
 
+class ProofTooOld(Problem):
+    code = "identity.proof_too_old"
+    status = 403
+    title = "You proved who you are too long ago for this"
+    remedy = "Prove it again at /prove/, then repeat."
+
+
+class KeyProvesNobody(Problem):
+    code = "identity.key_proves_nobody"
+    status = 403
+    title = "This asks for a person, and this API key cannot stand for one"
+    remedy = "Do it signed in, or have an owner let person-bound keys vote in this tenant."
+
+
 class SessionEnded(Problem):
     code = "identity.session_ended"
     status = 401

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -20,6 +20,7 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.utils import generate_code_challenge
 
 from gateway.identity.door_problems import SignOnRefused
+from gateway.identity.proof import UNTOLD
 from gateway.problems import Problem
 from gateway.tenants.egress import Answer, fetch
 
@@ -139,7 +140,7 @@ class HardenedBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # the l
         _must_be_fresh(claims, flow.max_age_seconds, now)
         info = self.get_userinfo(access_token, id_token, claims)
         # What the token says wins: userinfo is not signed.
-        return Identified(claims={**info, **claims}, id_token=id_token)
+        return Identified(claims={**info, "auth_time": None, **claims}, id_token=id_token)
 
     def _token_request(self, flow: Flow, code: str) -> dict[str, str]:
         return {
@@ -269,6 +270,14 @@ def _must_be_fresh(claims: Mapping[str, Any], max_age_seconds: int | None, now: 
         raise SignOnRefused("The token is not of this attempt")
     if max_age_seconds is not None and _age(claims.get("auth_time"), now) > max_age_seconds + LEEWAY_SECONDS:
         raise SignOnRefused("The provider did not ask the person again")
+
+
+def proved_at(claims: Mapping[str, Any], now: datetime) -> datetime:
+    """When the provider last asked the person, by its own word; UNTOLD where it does not say. Never after `now`."""
+    told = claims.get("auth_time")
+    if not isinstance(told, int | float) or not 0 < told < now.timestamp() + LEEWAY_SECONDS:
+        return UNTOLD
+    return min(now, datetime.fromtimestamp(told, tz=UTC))
 
 
 def _age(since: Any, now: datetime) -> float:

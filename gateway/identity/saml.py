@@ -28,10 +28,12 @@ from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_Validatio
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
 from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
+from onelogin.saml2.utils import OneLogin_Saml2_Utils
 
 from gateway.identity.arrivals import MOST_GROUPS, Arrival
 from gateway.identity.door_models import IdentityProvider, ProviderKind, SeenAssertion
 from gateway.identity.door_problems import ProviderRefused, SignOnRefused
+from gateway.identity.proof import UNTOLD
 from gateway.identity.providers import checked_map, checked_roles, keep, open_secret, seal_secret
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
@@ -63,6 +65,15 @@ class Place:
     @property
     def consumer(self) -> str:
         return f"{self.base}/acs/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """An answer as its browser collects it: who arrives, the request it answers, when the provider asked the person."""
+
+    arrival: Arrival
+    request_id: str
+    proved_at: datetime
 
 
 def place(tenant: Tenant, name: str) -> Place:
@@ -191,10 +202,13 @@ def metadata_of(tenant: Tenant, provider: IdentityProvider) -> bytes:
     return made if isinstance(made, bytes) else str(made).encode()
 
 
-def request_to_sign_on(tenant: Tenant, provider: IdentityProvider) -> tuple[str, str]:
-    """Return where to send the browser with a signed request, and that request's id."""
+def request_to_sign_on(tenant: Tenant, provider: IdentityProvider, *, is_fresh: bool = False) -> tuple[str, str]:
+    """Return where to send the browser with a signed request, and that request's id.
+
+    With `is_fresh` the provider must ask the person again (ForceAuthn), whatever session it has.
+    """
     asked = OneLogin_Saml2_Auth(_asked(tenant, provider), _toolkit(tenant, provider))
-    address = asked.login(return_to=place(tenant, provider.name).base)
+    address = asked.login(return_to=place(tenant, provider.name).base, force_authn=is_fresh)
     return str(address), str(asked.get_last_request_id())
 
 
@@ -207,7 +221,14 @@ def accept(*, tenant: Tenant, provider: IdentityProvider, encoded: str, now: dat
     response = _verified(tenant, provider, encoded)
     arrival = _arrival(provider, response)
     SeenAssertion.objects.for_tenant(tenant).filter(expires_at__lt=now).delete()
-    text = json.dumps({"subject": arrival.subject, "name": arrival.name, "groups": arrival.groups}).encode()
+    text = json.dumps(
+        {
+            "subject": arrival.subject,
+            "name": arrival.name,
+            "groups": arrival.groups,
+            "proved_at": _proved_at(response, now).timestamp(),
+        }
+    ).encode()
     try:
         with transaction.atomic():
             kept: SeenAssertion = SeenAssertion.objects.create(
@@ -240,6 +261,17 @@ def _verified(tenant: Tenant, provider: IdentityProvider, encoded: str) -> OneLo
     return response
 
 
+def _proved_at(response: OneLogin_Saml2_Response, now: datetime) -> datetime:
+    """When the provider asked the person, by the signed assertion; UNTOLD where it does not say. Never after `now`."""
+    # The library's own search: it looks inside the assertion whose signature it verified, and nowhere else.
+    statements = response._query_assertion("/saml:AuthnStatement")
+    told = statements[0].get("AuthnInstant") if statements else None
+    try:
+        return min(now, datetime.fromtimestamp(OneLogin_Saml2_Utils.parse_SAML_to_time(told), tz=UTC))
+    except (*_FAULTS, OverflowError):
+        return UNTOLD
+
+
 def _reason(error: Exception) -> str:
     # The library's validation messages name the check; others may repeat what was sent.
     return str(error)[:200] if isinstance(error, OneLogin_Saml2_ValidationError) else type(error).__name__
@@ -261,7 +293,7 @@ def _arrival(provider: IdentityProvider, response: OneLogin_Saml2_Response) -> A
 
 
 @transaction.atomic
-def collect(*, tenant: Tenant, provider: IdentityProvider, seen_id: UUID, now: datetime) -> tuple[Arrival, str]:
+def collect(*, tenant: Tenant, provider: IdentityProvider, seen_id: UUID, now: datetime) -> Collected:
     """Return what an accepted assertion said and the request it answers, once; raises SignOnRefused."""
     rows = SeenAssertion.objects.for_tenant(tenant).filter(provider=provider, seen_at__gt=now - COLLECT_WITHIN)
     seen: SeenAssertion | None = rows.select_for_update(of=("self",)).filter(pk=seen_id).first()
@@ -271,4 +303,5 @@ def collect(*, tenant: Tenant, provider: IdentityProvider, seen_id: UUID, now: d
     seen.sealed_arrival = None
     seen.save(update_fields=("sealed_arrival",))
     arrival = Arrival(subject=told["subject"], name=told["name"], groups=tuple(told["groups"]))
-    return arrival, seen.request_id
+    proved_at = datetime.fromtimestamp(told["proved_at"], tz=UTC)
+    return Collected(arrival=arrival, request_id=seen.request_id, proved_at=proved_at)

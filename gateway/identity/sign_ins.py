@@ -39,8 +39,11 @@ def open_sign_in(
     now: datetime,
     provider: IdentityProvider | None = None,
     id_token: str = "",
+    proved_at: datetime | None = None,
 ) -> SignIn:
-    """Open a browser for one person in one tenant, with its event. Call inside the tenant's transaction."""
+    """Open a browser for one person in one tenant, who proved himself at `proved_at` (now), with its event.
+
+    Call inside the tenant's transaction."""
     lifetime = BREAK_GLASS_LIFETIME if proof == ProofKind.BREAK_GLASS else LIFETIME
     hint = sealing.seal(tenant_id=tenant.pk, column=HINT_COLUMN, plaintext=id_token.encode()) if id_token else None
     made: SignIn = SignIn.objects.create(
@@ -50,7 +53,7 @@ def open_sign_in(
         proof=proof,
         provider=provider,
         opened_at=now,
-        proved_at=now,
+        proved_at=proved_at or now,
         last_seen_at=now,
         expires_at=now + lifetime,
         source=source[:60],

@@ -23,6 +23,8 @@ class Tenant(models.Model):
     is_suspended = models.BooleanField(default=False)
     # Local passwords open without a second factor: for a demo, never where people work.
     password_alone = models.BooleanField(default=False)
+    # How old the proof may be by which a person at a browser votes, or reads a full prompt.
+    fresh_proof_minutes = models.PositiveSmallIntegerField(default=15)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

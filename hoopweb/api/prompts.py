@@ -19,6 +19,7 @@ from audit.models import Prompt
 from audit.problems import PromptNotFound
 from audit.prompts import LARGEST_NAME, LARGEST_PROMPT, read_exact, record_prompt
 from audit.searching import LONGEST_SEARCH, searched
+from gateway.identity.proof import fresh_proof
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
@@ -151,5 +152,8 @@ class ExactPrompt(ApiView):
     @describe("Read the exact words; reading is recorded", ExactPromptSerializer, operation_id="prompts_read_exact")
     def get(self, request: Request, prompt_id: UUID) -> Response:
         caller = self.caller
-        text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, now=self.now)
+        proof = fresh_proof(caller, self.now).facts
+        if caller.api_key is not None:
+            proof["key"] = str(caller.api_key.pk)
+        text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, proof=proof, now=self.now)
         return Response({"id": prompt_id, "text": text}, headers={"Cache-Control": "no-store"})

@@ -12,15 +12,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals import selectors, services
 from approvals.models import ApprovalRequest, ApprovalState, VoteAnswer
+from approvals.problems import SignInTooOld
 from gateway.identity.caller import Caller
+from gateway.identity.proof import is_fresh
 from gateway.tenants.rights import Right
 from hoopweb.api.approvals import ORDER, prompt_of
 from hoopweb.api.errors import Malformed
 from hoopweb.presence import signed_in_at
 from hoopweb.ui.base import cursor_of, page, show
+from hoopweb.ui.proving import to_prove
 
 # An inbox longer than this is worked from the top.
 _MOST_PENDING = 100
+_DRAFT = "vote_draft"
 
 
 def _is_open(approval: ApprovalRequest, now: datetime) -> bool:
@@ -63,6 +67,8 @@ def detail(request: HttpRequest, caller: Caller, approval_id: UUID) -> HttpRespo
         "prompt": prompt_of(approval),
         "is_open": _is_open(approval, now),
         "is_own": caller.user is not None and caller.user.pk == approval.asker_id,
+        "is_fresh": is_fresh(caller.tenant, signed_in_at(request), now),
+        "draft": _draft(request, approval_id),
         "now": now,
         "mark": _mark(approval),
     }
@@ -73,16 +79,32 @@ def _vote(request: HttpRequest, caller: Caller, approval_id: UUID) -> HttpRespon
     answer = request.POST.get("answer", "")
     if answer not in VoteAnswer.values:
         raise Malformed("Choose approve or refuse")
-    services.vote(
-        tenant=caller.tenant,
-        approval_id=approval_id,
-        caller=caller,
-        answer=VoteAnswer(answer),
-        reason=request.POST.get("reason", "").strip(),
-        now=timezone.now(),
-        signed_in_at=signed_in_at(request),
-    )
-    return HttpResponseRedirect(reverse("ui:approval", kwargs={"approval_id": approval_id}))
+    here = reverse("ui:approval", kwargs={"approval_id": approval_id})
+    reason = request.POST.get("reason", "").strip()
+    try:
+        services.vote(
+            tenant=caller.tenant,
+            approval_id=approval_id,
+            caller=caller,
+            answer=VoteAnswer(answer),
+            reason=reason,
+            now=timezone.now(),
+            signed_in_at=signed_in_at(request),
+        )
+    except SignInTooOld:
+        # Written already, it is not to be written again. The answer itself is given once more: no GET votes.
+        request.session[_DRAFT] = {"approval": str(approval_id), "reason": reason}
+        return to_prove(here)
+    return HttpResponseRedirect(here)
+
+
+def _draft(request: HttpRequest, approval_id: UUID) -> str | None:
+    """The reason written before the person was sent to prove himself; None where he was not."""
+    kept = request.session.get(_DRAFT)
+    if kept is None or kept["approval"] != str(approval_id):
+        return None
+    del request.session[_DRAFT]
+    return str(kept["reason"])
 
 
 def _mark(approval: ApprovalRequest) -> str:

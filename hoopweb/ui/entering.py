@@ -30,14 +30,16 @@ def enter(
     now: datetime,
     provider: IdentityProvider | None = None,
     id_token: str = "",
+    proved_at: datetime | None = None,
 ) -> None:
-    """Sign the browser in to these tenants by this proof, and stand in the first of them.
+    """Sign the browser in to these tenants by this proof, given at `proved_at` (now), and stand in the first of them.
 
     What it proved to other tenants before stays, if it was the same person.
     """
     held = request.session.get(SIGN_INS_IN_SESSION, {}) if request.user == user else {}
     opened = {
-        str(tenant.pk): str(_open(request, tenant, user, proof, now, provider, id_token).pk) for tenant in tenants
+        str(tenant.pk): str(_open(request, tenant, user, proof, now, provider, id_token, proved_at or now).pk)
+        for tenant in tenants
     }
     # Takes a fresh session id, so that one planted before the sign-in is worth nothing after it.
     login(request, user, backend=_BACKEND)
@@ -53,6 +55,7 @@ def _open(
     now: datetime,
     provider: IdentityProvider | None,
     id_token: str,
+    proved_at: datetime,
 ) -> SignIn:
     with in_tenant(tenant):
         return open_sign_in(
@@ -64,6 +67,7 @@ def _open(
             now=now,
             provider=provider,
             id_token=id_token,
+            proved_at=proved_at,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,6 +17,8 @@ from audit.problems import PromptNotFound, SearchRefused, SearchTooWide
 from audit.prompts import read_exact
 from audit.searching import LONGEST_SEARCH
 from gateway.identity.caller import Caller
+from gateway.identity.door_problems import ProofTooOld
+from gateway.identity.proof import fresh_proof
 from gateway.requests import selectors
 from gateway.requests.caused import caused_by
 from gateway.tenants.rights import Right
@@ -23,6 +26,7 @@ from hoopweb.api.base import record_read
 from hoopweb.api.pagination import Page, newest
 from hoopweb.api.prompts import prompt_page, prompts_of_tenant
 from hoopweb.ui.base import cursor_of, page, show
+from hoopweb.ui.proving import to_prove
 
 CALLS = newest("prompt-calls", "received_at")
 
@@ -81,6 +85,10 @@ def exact(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpResponse
     """The exact words, secrets included. A POST: no link, preview or reload reads them, and each reading is an event."""
     caller.must(Right.SESSIONS_READ)
     caller.must(Right.REQUESTS_READ)
-    told = _prompt(caller, prompt_id)
-    text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, now=timezone.now())
+    told, now = _prompt(caller, prompt_id), timezone.now()
+    try:
+        proof = fresh_proof(caller, now)
+    except ProofTooOld:
+        return to_prove(reverse("ui:prompt", kwargs={"prompt_id": prompt_id}))
+    text = read_exact(tenant=caller.tenant, prompt_id=prompt_id, by_label=caller.label, proof=proof.facts, now=now)
     return _shown(request, caller, told, exact=text)

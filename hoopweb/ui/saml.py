@@ -6,6 +6,7 @@ browser then fetches it with its own cookie, which proves that it was the one th
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,7 +22,10 @@ from gateway.identity.door_problems import SignOnRefused
 from gateway.identity.providers import enabled_provider
 from gateway.tenants.scope import in_tenant
 from hoopweb.ui.entering import enter, go_on
-from hoopweb.ui.sso import door, organisation_named, record_refusal, remember_flow, spend_flow
+from hoopweb.ui.sso import FRESH_SECONDS, door, organisation_named, record_refusal, remember_flow, spend_flow
+
+# With room for two clocks, and for the two steps back.
+_FRESH = timedelta(seconds=FRESH_SECONDS + 60)
 
 
 @require_safe
@@ -38,8 +42,9 @@ def metadata(request: HttpRequest, organisation: str, name: str) -> HttpResponse
 def start(request: HttpRequest, organisation: str, name: str) -> HttpResponse:
     tenant = organisation_named(organisation)
     with in_tenant(tenant):
-        address, request_id = saml.request_to_sign_on(tenant, enabled_provider(tenant, name, ProviderKind.SAML))
-    remember_flow(request, request_id)
+        provider = enabled_provider(tenant, name, ProviderKind.SAML)
+        address, request_id = saml.request_to_sign_on(tenant, provider, is_fresh="fresh" in request.GET)
+    remember_flow(request, request_id, is_fresh="fresh" in request.GET)
     return HttpResponseRedirect(address)
 
 
@@ -71,13 +76,15 @@ def finish(request: HttpRequest, organisation: str, name: str, seen_id: UUID) ->
     now = timezone.now()
     with in_tenant(tenant):
         provider = enabled_provider(tenant, name, ProviderKind.SAML)
-        arrival, request_id = saml.collect(tenant=tenant, provider=provider, seen_id=seen_id, now=now)
+        told = saml.collect(tenant=tenant, provider=provider, seen_id=seen_id, now=now)
     try:
-        flow = spend_flow(request, request_id)
+        flow = spend_flow(request, told.request_id)
+        if flow["is_fresh"] and now - told.proved_at > _FRESH:
+            raise SignOnRefused("The provider did not ask the person again")
         with in_tenant(tenant):
-            member = arrive(tenant=tenant, provider=provider, arrival=arrival, now=now)
+            member = arrive(tenant=tenant, provider=provider, arrival=told.arrival, now=now)
     except SignOnRefused as problem:
         record_refusal(tenant, provider, problem)
         raise
-    enter(request, member.user, [tenant], proof=ProofKind.SAML, now=now, provider=provider)
+    enter(request, member.user, [tenant], proof=ProofKind.SAML, now=now, provider=provider, proved_at=told.proved_at)
     return go_on(request, flow["next"])

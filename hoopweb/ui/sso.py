@@ -160,7 +160,16 @@ def oidc_callback(request: HttpRequest, organisation: str, name: str) -> HttpRes
     except SignOnRefused as problem:
         record_refusal(tenant, row, problem)
         raise
-    enter(request, member.user, [tenant], proof=ProofKind.OIDC, now=now, provider=row, id_token=identified.id_token)
+    enter(
+        request,
+        member.user,
+        [tenant],
+        proof=ProofKind.OIDC,
+        now=now,
+        provider=row,
+        id_token=identified.id_token,
+        proved_at=oidc.proved_at(identified.claims, now),
+    )
     return go_on(request, flow["next"])
 
 

@@ -104,7 +104,7 @@ def test_a_browsers_session_votes_over_rest_only_with_its_token_and_a_fresh_sign
     path = f"/api/v1/approvals/{story.approval.pk}/votes/"
     tokenless = browser_of(bob, enforce_csrf=True).post(path, YES, content_type="application/json")
     assert is_problem(tokenless, 403, "api.csrf_refused")
-    stale = browser_of(bob, signed_in_at=timezone.now() - timedelta(hours=13))
+    stale = browser_of(bob, signed_in_at=timezone.now() - timedelta(minutes=16))
     assert is_problem(stale.post(path, YES, content_type="application/json"), 403, "approval.sign_in_too_old")
     client = browser_of(bob, enforce_csrf=True)
     client.get(f"/approvals/{story.approval.pk}/")

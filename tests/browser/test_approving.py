@@ -188,6 +188,7 @@ def test_a_member_is_shown_only_what_the_role_opens(tab: Tab, world: Story) -> N
     tab.enter("bob")
     assert tab.page.get_by_role("navigation", name="Main").inner_text().split() == [
         "Sessions",
+        "Prompts",
         "Approvals",
         "1",
         "API",

@@ -257,6 +257,19 @@ def test_a_fresh_proof_is_asked_for_and_checked(provider: IdentityProvider, open
     assert Browser().sign_in("alice", fresh="1").status_code == 401
 
 
+@pytest.mark.parametrize(("told", "oldest"), [(HOUR, HOUR + 60), (None, None)])
+def test_a_sign_in_is_as_old_as_the_provider_says_it_asked_the_person(
+    acme: Tenant, provider: IdentityProvider, openid: OpenIdProvider, told: int | None, oldest: int | None
+) -> None:
+    openid.spoil(token={"claims": {"auth_time": int(time.time()) - told}} if told else {"without": ["auth_time"]})
+    assert Browser().sign_in("alice").status_code == 302
+    with in_tenant(acme):
+        opened = SignIn.objects.for_tenant(acme).get()
+    age = (opened.opened_at - opened.proved_at).total_seconds()
+    # A provider that does not tell has proved nobody lately.
+    assert HOUR <= age <= oldest if oldest else age > 365 * 24 * HOUR
+
+
 def test_signing_out_here_ends_the_providers_session_too(acme: Tenant, provider: IdentityProvider) -> None:
     browser = Browser()
     browser.sign_in("alice")

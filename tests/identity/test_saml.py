@@ -72,11 +72,12 @@ class Browser:
     def __init__(self) -> None:
         self.client = Client(raise_request_exception=False)
 
-    def prove(self, login: str, **spoil: Any) -> str:
+    def prove(self, login: str, *, fresh: bool = False, **spoil: Any) -> str:
         """Ask for sign-on and be `login` at the provider; returns its response, in base64."""
-        started = self.client.get(f"{DOOR}/start/", {"next": "/sessions/"})
+        started = self.client.get(f"{DOOR}/start/", {"next": "/sessions/"} | ({"fresh": "1"} if fresh else {}))
         assert started.status_code == 302, started.content
         answer = requests.get(started["Location"], params={"login": login, "spoil": json.dumps(spoil)}, timeout=20)
+        self.is_forced = answer.json()["force_authn"] == "true"
         return str(answer.json()["SAMLResponse"])
 
     def post(self, response: str) -> Any:
@@ -138,6 +139,23 @@ def test_an_answer_collected_late_is_no_answer(acme: Tenant, provider: IdentityP
     with in_tenant(acme):
         SeenAssertion.objects.for_tenant(acme).update(seen_at=timezone.now() - saml.COLLECT_WITHIN)
     assert browser.follow(posted).status_code == 401
+
+
+def test_a_sign_in_is_as_old_as_the_provider_says_it_asked_the_person(acme: Tenant, provider: IdentityProvider) -> None:
+    browser = Browser()
+    assert browser.sign_in("alice", asked_ago=7200).status_code == 302
+    assert not browser.is_forced
+    with in_tenant(acme):
+        opened = SignIn.objects.for_tenant(acme).get()
+    assert 7190 < (opened.opened_at - opened.proved_at).total_seconds() < 7300
+
+
+def test_a_fresh_proof_is_asked_for_and_checked(provider: IdentityProvider) -> None:
+    browser = Browser()
+    assert browser.sign_in("alice", fresh=True).status_code == 302
+    assert browser.is_forced
+    # A provider that answers from its old session all the same proves nothing fresh.
+    assert Browser().sign_in("alice", fresh=True, asked_ago=600).status_code == 401
 
 
 WITH_ENTITY = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'

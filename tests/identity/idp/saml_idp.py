@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,15 @@ def answered(query: dict[str, str]) -> dict[str, str]:
         identity={"uid": login, "eduPersonAffiliation": PEOPLE[login]},
         userid=login,
         name_id=NameID(format=kind, text=f"subject-{login}"),
-        authn={"class_ref": PASSWORD, "authn_auth": BASE},
+        authn={"class_ref": PASSWORD, "authn_auth": BASE, "authn_instant": time.time() - spoil.get("asked_ago", 0)},
         sign_response=spoil.get("sign_response", False),
         sign_assertion=spoil.get("sign_assertion", True),
         sign_alg=SIG_RSA_SHA1 if spoil.get("sha1") else SIG_RSA_SHA256,
         digest_alg=DIGEST_SHA256,
         **arguments,
     )
-    return {"SAMLResponse": base64.b64encode(str(response).encode()).decode(), "RelayState": query["RelayState"]}
+    encoded = base64.b64encode(str(response).encode()).decode()
+    return {"SAMLResponse": encoded, "RelayState": query["RelayState"], "force_authn": str(asked.message.force_authn)}
 
 
 class Handler(BaseHTTPRequestHandler):

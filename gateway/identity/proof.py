@@ -1,0 +1,76 @@
+"""The proof that a person is there: how old it is, whether that is fresh enough, and renewing it.
+
+What asks for a fresh one: votes (`approvals.voters`), reading a prompt in full, the settings of the tenant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from audit.kinds import EventKind
+from audit.services import append
+from gateway.identity.caller import Caller
+from gateway.identity.door_models import SignIn
+from gateway.identity.door_problems import KeyProvesNobody, ProofTooOld
+from gateway.tenants.models import Tenant
+
+# A provider that does not tell when it last asked the person has proved him long ago, for all we know.
+UNTOLD = datetime.fromtimestamp(0, tz=UTC)
+BY_KEY = "api-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """By what a person was there, and how many seconds before. A key is its own proof, each time anew."""
+
+    kind: str
+    age_seconds: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"proof": self.kind, "proof_age_seconds": self.age_seconds}
+
+
+def longest_age(tenant: Tenant) -> timedelta:
+    return timedelta(minutes=tenant.fresh_proof_minutes)
+
+
+def is_fresh(tenant: Tenant, proved_at: datetime, now: datetime) -> bool:
+    return now - proved_at <= longest_age(tenant)
+
+
+def proof_of(caller: Caller, now: datetime) -> Proof | None:
+    """Return how the caller proved to be there, fresh or not; None for a key of nobody and for no browser."""
+    if caller.api_key is not None:
+        return Proof(kind=BY_KEY, age_seconds=0) if caller.user is not None else None
+    if caller.sign_in is None:
+        return None
+    age = max(0, int((now - caller.sign_in.proved_at).total_seconds()))
+    return Proof(kind=caller.sign_in.proof, age_seconds=age)
+
+
+def fresh_proof(caller: Caller, now: datetime) -> Proof:
+    """Return a proof that is fresh; raises ProofTooOld, and KeyProvesNobody for a key that may not stand for a person.
+
+    A key may where it is a person's and the tenant lets such keys vote.
+    """
+    found = proof_of(caller, now)
+    if caller.api_key is not None:
+        if found is None or not caller.tenant.keys_may_vote:
+            raise KeyProvesNobody
+        return found
+    if found is None or caller.sign_in is None or not is_fresh(caller.tenant, caller.sign_in.proved_at, now):
+        raise ProofTooOld(f"It may be {caller.tenant.fresh_proof_minutes} minutes old")
+    return found
+
+
+@transaction.atomic
+def renew(*, sign_in: SignIn, label: str, now: datetime) -> None:
+    """Note that the person at this browser proved himself again, by what opened it. Inside the tenant's transaction."""
+    SignIn.objects.for_tenant(sign_in.tenant_id).filter(pk=sign_in.pk).update(proved_at=now)
+    data = {"user": label, "what": sign_in.proof}
+    append(tenant_id=sign_in.tenant_id, kind=EventKind.PROVED_AGAIN, at=now, subject=sign_in.user_id, data=data)
