@@ -14,6 +14,7 @@ from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState
 from gateway.requests.outcomes import SALT_COLUMN
 from gateway.requests.problems import AlreadyEnded, IdReused, RefusedByPolicy
+from gateway.requests.resolutions import problem_of
 from gateway.sealing.services import unseal
 from gateway.tenants.scope import in_tenant
 from gateway.wire.contract import Answer, Verdict, VerdictKind
@@ -84,6 +85,9 @@ def _again(row: ProxiedRequest, entry: Entry, now: datetime) -> Verdict:
             return asks.hold_verdict(row.pk, row.approval_id, pending)
         case RequestState.REFUSED:
             return refusals.refuse(_problem(row, entry), admission=admission)
+        case RequestState.NOT_SENT if row.approval_id is not None:
+            # Its hold's answer was lost, and people (or the clock) have ended it meanwhile: what they said counts.
+            return refusals.refuse(problem_of(row.state, row.error), admission=admission)
         case _:
             return refusals.refuse(AlreadyEnded(), admission=admission)
 

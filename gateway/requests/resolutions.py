@@ -112,14 +112,15 @@ def _resolution(turn: _Turn, row: ProxiedRequest) -> Verdict | None:
             return _result(turn, row) or _refusal(row, RunFailed("Its answer is no longer kept"))
         case RequestState.AMBIGUOUS:
             # Told here, it is not told again to the identical call that may come next.
-            return _result(turn, row) or _refusal(row, _problem_of(row.state, row.error))
+            return _result(turn, row) or _refusal(row, problem_of(row.state, row.error))
         case RequestState.REFUSED:
             return _refusal(row, ApprovalRefused())
         case _:
-            return _refusal(row, _problem_of(row.state, row.error))
+            return _refusal(row, problem_of(row.state, row.error))
 
 
-def _problem_of(state: str, error: str) -> Problem:
+def problem_of(state: str, error: str) -> Problem:
+    """What the client of a call that ended so is told."""
     kind = _PROBLEM_OF.get(error)
     return kind() if kind is not None else RunFailed(f"It ended as {state} ({error})")
 
@@ -167,7 +168,7 @@ def _result(turn: _Turn, row: ProxiedRequest) -> Verdict | None:
 
 def _ended(turn: _Turn, row: ProxiedRequest, error: str) -> Verdict:
     _end(turn, row, RequestState.NOT_SENT, error)
-    return _refusal(row, _problem_of(RequestState.NOT_SENT, error))
+    return _refusal(row, problem_of(RequestState.NOT_SENT, error))
 
 
 def _end(turn: _Turn, row: ProxiedRequest, state: RequestState, error: str) -> None:
