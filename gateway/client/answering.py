@@ -28,7 +28,8 @@ _LONGEST_SECONDS = 180.0
 SIGNED = frozenset(
     {("GET", "/api/v1/device/"), ("DELETE", "/api/v1/device/"), ("POST", PROMPTS), ("POST", "/api/v1/tool-uses/")}
 )
-KeyName = tuple[str, str, str]
+# A process that only names a conversation never gets the key of one that hangs below its agent.
+KeyName = tuple[str, str, str, bool]
 
 
 class Answering:
@@ -61,7 +62,7 @@ class Answering:
         if found.conversation and found.generation is None:
             # Whichever prompt the gateway finds open now may not be the one of the next call.
             return self._issue(connection, agent, found).plaintext
-        name = (connection, found.conversation, found.generation or "")
+        name = (connection, found.conversation, found.generation or "", found.is_below_agent)
         return self._held.get(name, lambda: self._issue(connection, agent, found), now=self._monotonic)
 
     def _issue(self, connection: str, agent: str, found: Found) -> Issued:
@@ -84,7 +85,7 @@ class Answering:
             return json.dumps(self._gateway.call(method, path))
         fields = json.loads(body)
         chain = processes.chain(pid)
-        fields["process"] = facts(chain)
+        fields["process"] = _standing(facts(chain), fields)
         at = time.clock_gettime(time.CLOCK_BOOTTIME)
         told = self._gateway.call(method, path, fields)
         if path == PROMPTS:
@@ -94,9 +95,18 @@ class Answering:
                     str(fields["conversation"]),
                     str(fields["generation"]),
                     at=at,
-                    agent=agent.identity if agent is not None else None,
+                    agent=agent,
                 )
         return json.dumps(told)
+
+
+def _standing(seen: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """What stands above a hook: as seen now, and for what waited in the spool also as its own hook saw it then."""
+    then = fields.get("process")
+    if not fields.get("is_late") or not isinstance(then, dict):
+        return seen
+    is_inside = seen["is_inside_agent_shell"] or then.get("is_inside_agent_shell") is not False
+    return {**(then if seen["agent_pid"] is not None else seen), "is_inside_agent_shell": is_inside}
 
 
 def _asked(connection: str, agent: str, found: Found) -> dict[str, Any]:
@@ -105,7 +115,9 @@ def _asked(connection: str, agent: str, found: Found) -> dict[str, Any]:
         "agent": agent,
         "conversation": found.conversation,
         "generation": found.generation,
+        "tool_use_id": None,
         "how": found.how,
+        "process": {"is_below_agent": found.is_below_agent, "is_outlived": found.is_outlived},
     }
 
 

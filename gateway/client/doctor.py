@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.client import doctor_bypass, doctor_chain, doctor_hooks, doctor_reach, surroundings
 from gateway.client.aws_profile import program
@@ -42,7 +43,7 @@ def _findings(place: Place, environ: Mapping[str, str], now: datetime, *, tries_
         told, found = doctor_chain.device(place, now)
         yield from found
         yield from doctor_chain.waiting(place)
-    endpoint = str((told.get("gateway") or {}).get("url", "")) or doctor_bypass.endpoint_of_profiles(environ)
+    endpoint = str(told.get("aws_url") or "") or doctor_bypass.endpoint_of_profiles(environ)
     yield from doctor_hooks.hooks(environ, program(), place.profile)
     yield from _bypasses(environ, endpoint, now)
     if tries_reach:
@@ -59,18 +60,17 @@ def _bypasses(environ: Mapping[str, str], endpoint: str, now: datetime) -> Itera
 
 
 def _reached(environ: Mapping[str, str], told: Mapping[str, Any]) -> Iterator[Finding]:
-    regions = [str(one.get("region")) for one in told.get("connections", ()) if one.get("region")]
+    regions = [str(region) for one in told.get("connections", ()) for region in one.get("regions", ())]
     yield from doctor_reach.aws(regions)
     yield from doctor_reach.metadata(environ)
     yield from doctor_reach.databases(environ, frozenset(_hosts(told)))
 
 
 def _hosts(told: Mapping[str, Any]) -> Iterator[str]:
-    from urllib.parse import urlsplit
-
-    host = urlsplit(str((told.get("gateway") or {}).get("url", ""))).hostname
-    if host:
-        yield host
+    for name in ("gateway_url", "aws_url"):
+        host = urlsplit(str(told.get(name) or "")).hostname
+        if host:
+            yield host
 
 
 def _here(environ: Mapping[str, str]) -> Iterator[Finding]:

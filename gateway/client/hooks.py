@@ -14,16 +14,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.client import hook_answers, hook_policy, hook_turns, link
+from gateway.client import hook_answers, hook_open, hook_policy, hook_turns, link
+from gateway.client.ancestry import facts
 from gateway.client.errors import BrokerFailed, ClientError, GatewayUnreachable, Refused, Usage
 from gateway.client.hook_answers import HookAnswer
 from gateway.client.hook_payloads import LARGEST_PAYLOAD, Agent, HookEvent, Kind, Malformed, read
 from gateway.client.hook_spool import Spool, is_passing
+from gateway.client.processes import chain
 from gateway.client.state import Place, place_of
 
 PROMPTS, TOOL_USES = "/api/v1/prompts/", "/api/v1/tool-uses/"
 # An agent gives a hook half a minute; what waits is sent over many events rather than in one.
 _LATE_SECONDS = 2.0
+_NO_AGENT = "A prompt that does not come from the agent's own process is not kept for later."
 _HELP = """usage: hoopweb hook [cursor|claude|codex|gemini] [--profile NAME]
 
 What agents run at their hook events: reads the event as JSON on stdin, records it at the gateway, and answers in the
@@ -91,11 +94,18 @@ def _answer(raw: bytes, agent: Agent | None, profile: str | None) -> HookAnswer:
 
 def _kept(place: Place, event: HookEvent) -> HookAnswer:
     """Record an event, or decide by the organisation's choice what follows where that cannot be."""
-    asked = _request(place, event)
-    if asked is None:
+    if event.kind is Kind.CONVERSATION_BEGAN:
         hook_policy.refresh(place)
         return hook_answers.passed(event)
-    path, body = asked
+    answer = hook_answers.passed(event)
+    for path, body in _requests(place, event):
+        answer = _sent(place, event, path, body)
+    if event.kind is Kind.PROMPT:
+        hook_policy.refresh_if_old(place)
+    return answer
+
+
+def _sent(place: Place, event: HookEvent, path: str, body: Mapping[str, Any]) -> HookAnswer:
     spool = Spool(place)
     try:
         _send_waiting(place, spool)
@@ -104,8 +114,6 @@ def _kept(place: Place, event: HookEvent) -> HookAnswer:
         if isinstance(error, Refused) and not is_passing(error):
             raise
         return _unreached(place, event, spool, path, body, str(error))
-    if event.kind is Kind.PROMPT:
-        hook_policy.refresh_if_old(place)
     return hook_answers.passed(event)
 
 
@@ -118,13 +126,23 @@ def _unreached(
             f"{told} Your organisation lets no agent work unrecorded, so this was stopped. Try again, or run "
             "`hoopweb doctor`.",
         )
-    spool.keep(path, body)
+    above = facts(chain(os.getpid()))
+    if event.kind is Kind.PROMPT and not _is_of_an_agent(above):
+        return hook_answers.stopped(event, f"{told} {_NO_AGENT}")
+    spool.keep(path, {**body, "process": above})
     return hook_answers.passed(event, note=f"{told} Kept here; it is sent, marked late, when the gateway answers.")
 
 
 def _send_waiting(place: Place, spool: Spool) -> None:
+    # What this process stands below is told to the gateway with each record: a person at a terminal sends none.
+    if not spool.waiting() or not _is_of_an_agent(facts(chain(os.getpid()))):
+        return
     ends_at = time.monotonic() + _LATE_SECONDS
     spool.send(lambda path, body: _post(place, path, body), is_over=lambda: time.monotonic() > ends_at)
+
+
+def _is_of_an_agent(above: Mapping[str, Any]) -> bool:
+    return above["agent_pid"] is not None and not above["is_inside_agent_shell"]
 
 
 def _post(place: Place, path: str, body: Mapping[str, Any]) -> None:
@@ -135,16 +153,23 @@ def _post(place: Place, path: str, body: Mapping[str, Any]) -> None:
     link.ask(place.home, place.profile, {"op": "call", "method": "POST", "path": path, "body": text})
 
 
-def _request(place: Place, event: HookEvent) -> tuple[str, dict[str, Any]] | None:
-    """Where an event is recorded, and what; None where there is nothing to keep."""
+def _requests(place: Place, event: HookEvent) -> list[tuple[str, dict[str, Any]]]:
+    """Where an event is recorded, and what; nothing where there is nothing to keep."""
     common = {"agent": str(event.agent), "conversation": event.conversation}
     occurred = {"occurred_at": datetime.now(UTC).isoformat()}
     match event.kind:
         case Kind.PROMPT:
             turn = event.generation or hook_turns.begin(place, event.agent, event.conversation, random=os.urandom(4))
-            return PROMPTS, {**common, "generation": turn, **event.fields, **occurred}
+            return [(PROMPTS, {**common, "generation": turn, **event.fields, **occurred})]
         case Kind.TOOL_BEFORE | Kind.TOOL_AFTER:
             turn = event.generation or hook_turns.current(place, event.agent, event.conversation)
-            return TOOL_USES, {**common, "generation": turn or None, **event.fields, **occurred}
+            body = {**common, "generation": turn or None, **event.fields}
+            hook_open.note(place, body)
+            return [(TOOL_USES, {**body, **occurred})]
+        case Kind.GENERATION_ENDED | Kind.CONVERSATION_ENDED:
+            turn = event.generation or hook_turns.current(place, event.agent, event.conversation)
+            is_all = event.kind is Kind.CONVERSATION_ENDED
+            left = hook_open.take(place, event.conversation, generation=None if is_all else turn)
+            return [(TOOL_USES, {**body, "phase": "after", **occurred}) for body in left]
         case _:
-            return None
+            return []

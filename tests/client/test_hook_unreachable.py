@@ -96,6 +96,23 @@ def test_a_refusal_is_no_absence(laptop: Machine) -> None:
     assert not list((laptop.home / "hoopweb/profiles/default").glob("spool/*.json"))
 
 
+def test_an_agents_shell_cannot_get_a_prompt_in_by_way_of_the_spool(laptop: Machine) -> None:
+    choosing(laptop, "spool")
+    away(laptop)
+    ran = laptop.run("hook", given=json.dumps(payloads.CURSOR_PROMPT), CURSOR_AGENT="1")
+    assert json.loads(ran.stdout)["continue"] is False
+    assert "not kept for later" in ran.stderr
+    assert hook(laptop, payloads.CURSOR_PROMPT).returncode == 0
+    back(laptop)
+    # Nor does it get the agent's own records sent as if they were the shell's.
+    laptop.run("hook", given=json.dumps(payloads.CURSOR_BEFORE), CURSOR_AGENT="1")
+    assert [one.path for one in laptop.gateway.seen if one.method == "POST"] == [TOOLS]
+    hook(laptop, payloads.CURSOR_BEFORE)
+    (late,) = laptop.gateway.of(PROMPTS)
+    assert late["is_late"] is True
+    assert late["process"]["is_inside_agent_shell"] is False
+
+
 @pytest.mark.parametrize("odd", ["", "maybe", 7, None])
 def test_an_answer_nobody_understands_changes_nothing(laptop: Machine, odd: Any) -> None:
     choosing(laptop, "spool")

@@ -162,6 +162,34 @@ def test_a_wrong_command_line_stops_the_agent_too(laptop: Machine, arguments: tu
     assert ran.returncode == 2 or json.loads(ran.stdout)["continue"] is False
 
 
+@pytest.mark.parametrize(
+    ("before", "end"),
+    [
+        (payloads.CURSOR_BEFORE, payloads.CURSOR_STOP),
+        (payloads.CLAUDE_BEFORE, payloads.CLAUDE_STOP),
+        (payloads.CLAUDE_BEFORE, payloads.CLAUDE_ENDED),
+        (payloads.CODEX_BEFORE, payloads.CODEX_STOP),
+        (payloads.GEMINI_BEFORE, payloads.GEMINI_STOP),
+    ],
+)
+def test_the_end_of_a_turn_ends_the_tool_uses_an_interruption_left_open(laptop: Machine, before: Any, end: Any) -> None:
+    assert [hook(laptop, payload).returncode for payload in (before, end, end)] == [0, 0, 0]
+    opened, closed = laptop.gateway.of(TOOLS)
+    assert (opened["phase"], closed["phase"]) == ("before", "after")
+    assert (closed["tool_use_id"], closed["command"]) == (opened["tool_use_id"], COMMAND)
+
+
+def test_the_end_of_a_turn_leaves_other_turns_and_sub_agents_alone(laptop: Machine) -> None:
+    hook(laptop, payloads.CLAUDE_BEFORE | {"agent_id": "a-17"})
+    hook(laptop, payloads.CLAUDE_BEFORE | {"tool_use_id": "other", "prompt_id": "an earlier one"})
+    hook(laptop, payloads.CLAUDE_BEFORE | {"tool_use_id": "ended"})
+    hook(laptop, payloads.CLAUDE_AFTER | {"tool_use_id": "ended"})
+    hook(laptop, payloads.CLAUDE_STOP)
+    assert [one["phase"] for one in laptop.gateway.of(TOOLS)] == ["before", "before", "before", "after"]
+    hook(laptop, payloads.CLAUDE_ENDED)
+    assert {one["tool_use_id"] for one in laptop.gateway.of(TOOLS)[4:]} == {"toolu_01ABC", "other"}
+
+
 def test_the_turn_is_the_one_the_agent_names(laptop: Machine) -> None:
     hook(laptop, payloads.CODEX_PROMPT)
     assert laptop.gateway.of(PROMPTS)[0]["generation"] == TURN
