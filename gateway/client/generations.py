@@ -7,7 +7,7 @@ by the start of its process tree, or as first told. What a level may claim is de
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from gateway.client.processes import Process
@@ -44,7 +44,16 @@ class Found:
 @dataclass(slots=True)
 class _Conversation:
     opened: list[Opened] = field(default_factory=list)
-    agents: set[tuple[int, int]] = field(default_factory=set)
+    # The main processes its hooks hung below, each with its session.
+    agents: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tree:
+    """What was once found of a command, and stays true of it."""
+
+    generation: str | None
+    is_below_agent: bool
 
 
 class Generations:
@@ -53,14 +62,14 @@ class Generations:
     def __init__(self, *, ticks_per_second: float) -> None:
         self._ticks = ticks_per_second
         self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
-        self._trees: OrderedDict[tuple[str, tuple[int, int]], str] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, tuple[int, int]], _Tree] = OrderedDict()
 
-    def opened(self, conversation: str, generation: str, *, at: float, agent: tuple[int, int] | None) -> None:
+    def opened(self, conversation: str, generation: str, *, at: float, agent: Process | None) -> None:
         """A prompt was recorded; `agent` is the main process its hook hung below. Twice is once."""
         held = self._conversations.setdefault(conversation, _Conversation())
         self._conversations.move_to_end(conversation)
         if agent is not None:
-            held.agents.add(agent)
+            held.agents[agent.identity] = agent.session
         if not held.opened or held.opened[-1].generation != generation:
             held.opened.append(Opened(generation=generation, at=at))
             del held.opened[:-_MOST_GENERATIONS]
@@ -75,16 +84,18 @@ class Generations:
         held = self._conversations.get(conversation, _Conversation())
         agent = next((index for index, its in enumerate(chain) if its.identity in held.agents), None)
         anchor = _anchor(chain[1:agent] if agent is not None else _same_session(chain[1:]))
-        return self._found(conversation, held, anchor, how, is_below_agent=agent is not None)
+        is_below = agent is not None or (anchor is not None and _was_below(anchor, chain[-1], held))
+        return self._found(conversation, held, anchor, how, is_below_agent=is_below)
 
     def _found(
         self, conversation: str, held: _Conversation, anchor: Process | None, how: str, *, is_below_agent: bool
     ) -> Found:
         began = anchor.started_ticks / self._ticks if anchor is not None else None
         remembered = self._trees.get((conversation, anchor.identity)) if anchor is not None else None
-        generation = remembered or _open_at(held.opened, began)
-        if anchor is not None and generation is not None:
-            self._remember((conversation, anchor.identity), generation)
+        generation = (remembered.generation if remembered else None) or _open_at(held.opened, began)
+        is_below_agent = is_below_agent or (remembered is not None and remembered.is_below_agent)
+        if anchor is not None:
+            self._remember((conversation, anchor.identity), _Tree(generation=generation, is_below_agent=is_below_agent))
         newest = held.opened[-1].generation if held.opened else generation
         return Found(
             conversation=conversation,
@@ -95,8 +106,8 @@ class Generations:
             began=began,
         )
 
-    def _remember(self, tree: tuple[str, tuple[int, int]], generation: str) -> None:
-        self._trees[tree] = generation
+    def _remember(self, tree: tuple[str, tuple[int, int]], found: _Tree) -> None:
+        self._trees[tree] = found
         self._trees.move_to_end(tree)
         while len(self._trees) > _MOST_TREES:
             self._trees.popitem(last=False)
@@ -112,9 +123,9 @@ class Generations:
                 return (found[0], told) if len(found) == 1 else ("", "one agent above holds several conversations")
         return "", "the environment names several conversations" if named else "no agent is known here"
 
-    def _agents(self, conversation: str) -> set[tuple[int, int]]:
+    def _agents(self, conversation: str) -> Collection[tuple[int, int]]:
         held = self._conversations.get(conversation)
-        return held.agents if held is not None else set()
+        return held.agents if held is not None else ()
 
 
 def _words(generation: str | None, newest: str | None) -> str:
@@ -139,3 +150,9 @@ def _anchor(between: Sequence[Process]) -> Process | None:
 def _same_session(above: Sequence[Process]) -> Sequence[Process]:
     """Without the agent in sight, what shares the nearest process's session: past it come terminals and daemons."""
     return [its for its in above if its.session == above[0].session] if above else []
+
+
+def _was_below(anchor: Process, uppermost: Process, held: _Conversation) -> bool:
+    """A command left behind when its shell ended (its parent is the machine's first process), in an agent's session."""
+    is_left_behind = uppermost.parent <= 1 and uppermost.session == anchor.session
+    return is_left_behind and anchor.session in held.agents.values()

@@ -114,6 +114,7 @@ def _start(transport: Transport, organisation: str, name: str, key: device_key.D
         "organisation": organisation,
         "device_name": name,
         "public_key": base64.b64encode(key.public_bytes).decode(),
+        "key_storage": KeyStorage.FILE.value,
     }
     status, told = _post(transport, "/oauth/device_authorization", fields)
     if status != 200:

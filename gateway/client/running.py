@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.client import api
 from gateway.client.aws_profile import AwsProfile, cleaned, program
-from gateway.client.errors import ClientError, Usage
+from gateway.client.errors import ClientError, GatewayUnreachable, Usage
 from gateway.client.options import Options, place_named
 from gateway.client.own_files import write_own
 from gateway.client.state import Place, read_profile
@@ -56,21 +56,30 @@ def psql(arguments: list[str]) -> int:
 
 
 def aws_profile_of(place: Place, device: Mapping[str, Any], connection: str | None) -> AwsProfile:
-    """The AWS profile of one connection, by what the gateway says of this device; raises NotThere."""
-    usable = list(device.get("connections", ()))
-    chosen = [one for one in usable if connection in {None, one["name"], one["id"]}]
+    """The AWS profile of one connection, by what the gateway says of this device; raises NotThere or
+    GatewayUnreachable."""
+    try:
+        chosen = _chosen(list(device["connections"]), connection)
+        return AwsProfile(
+            connection=str(chosen["name"]),
+            profile=place.profile,
+            endpoint_url=str(device["aws_url"]),
+            region=str(chosen["regions"][0]),
+            ca_file=_ca_file(place, str(device["ca_pem"] or "")),
+        )
+    except (KeyError, IndexError, TypeError):
+        raise GatewayUnreachable("What answered is not a hoopweb gateway of this version.") from None
+
+
+def _chosen(usable: Sequence[Mapping[str, Any]], connection: str | None) -> Mapping[str, Any]:
+    """The connection meant, by name or id; raises NotThere where there is none, or several and none is named."""
+    found = [one for one in usable if connection in {None, one["name"], one["id"]}]
     names = ", ".join(sorted(str(one["name"]) for one in usable)) or "none"
-    if not chosen:
+    if not found:
         raise NotThere(f"You have no connection of that name; there is {names}.")
-    if len(chosen) > 1:
+    if len(found) > 1:
         raise NotThere(f"Say which connection with --connection; there is {names}.")
-    return AwsProfile(
-        connection=str(chosen[0]["name"]),
-        profile=place.profile,
-        endpoint_url=str(device["gateway"]["url"]),
-        region=str(chosen[0]["region"]),
-        ca_file=_ca_file(place, str(device["gateway"].get("ca") or "")),
-    )
+    return found[0]
 
 
 def _ca_file(place: Place, pem: str) -> str:

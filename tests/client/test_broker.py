@@ -261,3 +261,32 @@ def test_without_a_variable_keys_still_follow_the_agent_above(laptop: Machine) -
     assert laptop.run("credentials", "--connection", "b").returncode == 0
     (asked,) = laptop.gateway.of(CREDENTIALS)
     assert (asked["conversation"], asked["generation"]) == ("talk", "first")
+
+
+def test_a_variable_set_by_hand_gets_no_key_of_the_agents(laptop: Machine) -> None:
+    """The same conversation and prompt, asked for from elsewhere: another key, and the gateway is told why."""
+    submit(laptop, "first")
+    below = laptop.run("credentials", "--connection", "b", CURSOR_CONVERSATION_ID="talk").stdout
+    elsewhere = subprocess.Popen(
+        [sys.executable, "-c", DETACHED, sys.executable],
+        cwd=CHECKOUT,
+        env=laptop.environment(CURSOR_CONVERSATION_ID="talk"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    out, _ = elsewhere.communicate(timeout=20)
+    assert json.loads(out)["AccessKeyId"] != json.loads(below)["AccessKeyId"]
+    told = [one["process"]["is_below_agent"] for one in laptop.gateway.of(CREDENTIALS)]
+    assert told == [True, False]
+
+
+# Asks from a session of its own, after its parent is gone: nothing leads to the agent any more.
+DETACHED = """
+import os, subprocess, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+while os.getppid() != 1:
+    time.sleep(0.01)
+subprocess.run([sys.argv[1], "-m", "gateway.client", "credentials", "--connection", "b"], check=True)
+"""

@@ -7,23 +7,25 @@ import os
 import sys
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.client.app import COMMANDS
 from tests.client.world import Machine
 
-CONNECTIONS = [
-    {"id": "11111111-0000-4000-8000-000000000000", "name": "billing", "region": "eu-west-1"},
-    {"id": "22222222-0000-4000-8000-000000000000", "name": "reports", "region": "us-east-1"},
+CONNECTIONS: list[dict[str, Any]] = [
+    {"id": "11111111-0000-4000-8000-000000000000", "name": "billing", "regions": ["eu-west-1"]},
+    {"id": "22222222-0000-4000-8000-000000000000", "name": "reports", "regions": ["us-east-1"]},
 ]
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
-def known(machine: Machine, *connections: dict[str, str]) -> None:
+def known(machine: Machine, *connections: dict[str, Any]) -> None:
     told = {
         "connections": list(connections),
-        "gateway": {"url": "https://gw.example:8443", "ca": "PEM of the authority"},
+        "aws_url": "https://gw.example:8443",
+        "ca_pem": "PEM of the authority",
     }
     machine.gateway.replies["GET", "/api/v1/device/"] = lambda _: (200, told)
 
@@ -79,7 +81,7 @@ def test_exec_takes_the_only_connection_there_is(laptop: Machine) -> None:
     ],
 )
 def test_exec_says_what_is_missing(
-    laptop: Machine, connections: list[dict[str, str]], arguments: tuple[str, ...], told: str
+    laptop: Machine, connections: list[dict[str, Any]], arguments: tuple[str, ...], told: str
 ) -> None:
     known(laptop, *connections)
     ran = laptop.run("exec", *arguments)
@@ -97,3 +99,13 @@ def test_psql_says_that_there_is_no_database_path(laptop: Machine) -> None:
     ran = laptop.run("psql", "-c", "select 1")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == f"hoopweb: The gateway {laptop.gateway.url} has no path to databases: psql was not started.\n"
+
+
+def test_an_answer_of_another_version_is_one_line_too(laptop: Machine) -> None:
+    laptop.gateway.replies["GET", "/api/v1/device/"] = lambda _: (
+        200,
+        {"connections": [{"id": "1", "name": "billing"}]},
+    )
+    ran = laptop.run("exec", "true")
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "not a hoopweb gateway of this version" in ran.stderr

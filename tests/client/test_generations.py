@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.client import generations
 from gateway.client.generations import Generations
-from tests.client.trees import TICKS, agent, command, its
+from tests.client.trees import AGENT, TICKS, agent, command, its
 
 TALK = "conversation-1"
 
@@ -12,7 +12,7 @@ TALK = "conversation-1"
 def remembering(*opened: tuple[str, float], conversation: str = TALK) -> Generations:
     known = Generations(ticks_per_second=TICKS)
     for generation, at in opened:
-        known.opened(conversation, generation, at=at, agent=agent().identity)
+        known.opened(conversation, generation, at=at, agent=agent())
     return known
 
 
@@ -26,7 +26,7 @@ def test_a_background_command_keeps_its_prompt_while_the_next_one_runs() -> None
     known = remembering(("first", 10))
     started = command(at=12, below=agent())
     assert not known.find([TALK], started).is_outlived
-    known.opened(TALK, "second", at=20, agent=agent().identity)
+    known.opened(TALK, "second", at=20, agent=agent())
     found = known.find([TALK], started)
     assert (found.generation, found.is_outlived) == ("first", True)
     assert "an earlier prompt" in found.how
@@ -56,6 +56,23 @@ def test_a_command_whose_shell_has_gone_is_told_by_its_own_start() -> None:
     assert (found.generation, found.is_below_agent, found.is_outlived) == ("first", False, True)
 
 
+def test_a_command_left_behind_in_the_agents_session_is_still_the_agents() -> None:
+    """`serve &` in a shell that ends: its parent is the machine's first process, its session the agent's."""
+    orphan = its(2001, 1, "python", "serve.py", at=12, session=AGENT)
+    helper = its(2002, orphan.pid, "hoopweb", "credentials", at=25, session=AGENT)
+    found = remembering(("first", 10)).find([TALK], (helper, orphan))
+    assert (found.generation, found.is_below_agent) == ("first", True)
+
+
+def test_a_command_once_seen_below_the_agent_stays_so_when_its_shell_ends() -> None:
+    known = remembering(("first", 10))
+    helper, *_ = command(at=12, below=agent())
+    shellless = its(2001, agent().pid, "python", "job.py", at=12.1, session=2000)
+    assert known.find([TALK], (helper, shellless, agent())).is_below_agent
+    left = its(2001, 1, "python", "job.py", at=12.1, session=2000)
+    assert known.find([TALK], (helper, left)).is_below_agent
+
+
 def test_a_command_older_than_everything_known_is_left_to_the_gateway() -> None:
     found = remembering(("first", 10)).find([TALK], command(at=5, below=agent()))
     assert (found.conversation, found.generation) == (TALK, None)
@@ -69,8 +86,8 @@ def test_a_conversation_never_heard_of_is_named_and_nothing_more() -> None:
 
 def test_conversations_side_by_side_do_not_mix() -> None:
     known = remembering(("left-1", 10), conversation="left")
-    known.opened("right", "right-1", at=11, agent=agent().identity)
-    known.opened("left", "left-2", at=12, agent=agent().identity)
+    known.opened("right", "right-1", at=11, agent=agent())
+    known.opened("left", "left-2", at=12, agent=agent())
     now = command(at=13, below=agent())
     assert known.find(["left"], now).generation == "left-2"
     assert known.find(["right"], now).generation == "right-1"
@@ -84,7 +101,7 @@ def test_without_a_variable_the_tree_leads_to_the_agents_one_conversation() -> N
 
 def test_an_agent_with_several_conversations_is_not_guessed_from() -> None:
     known = remembering(("first", 10))
-    known.opened("other", "first", at=11, agent=agent().identity)
+    known.opened("other", "first", at=11, agent=agent())
     found = known.find([], command(at=12, below=agent()))
     assert (found.conversation, found.how) == ("", "one agent above holds several conversations")
 
@@ -110,7 +127,7 @@ def test_a_variable_exported_by_hand_is_told_from_one_below_the_agent() -> None:
 def test_of_two_nested_agents_the_nearer_one_is_meant() -> None:
     outer, inner = agent(), its(1500, 2000, "claude", at=15, session=2000)
     known = remembering(("outer-1", 10), conversation="outer")
-    known.opened("inner", "inner-1", at=16, agent=inner.identity)
+    known.opened("inner", "inner-1", at=16, agent=inner)
     shell = its(2000, outer.pid, "bash", "-c", "claude -p task", at=14)
     found = known.find(["outer", "inner"], (*command(at=17, below=inner, first_pid=3000), shell, outer))
     assert (found.conversation, found.generation) == ("inner", "inner-1")

@@ -15,7 +15,7 @@ from gateway.client.login import LoginFailed, Started, wait_for_answer
 from tests.client.world import DEVICE, Machine, StandIn
 
 BEGIN, TOKEN = ("POST", "/oauth/device_authorization"), ("POST", "/oauth/token")
-STARTED = {
+STARTED: dict[str, Any] = {
     "device_code": "code-of-the-device",
     "user_code": "BCDF-GHJK",
     "verification_uri": "https://gateway.example/device/",
@@ -173,8 +173,9 @@ def test_the_code_has_an_end_whatever_the_gateway_says() -> None:
 
 KNOWN = {
     "person": {"username": "alice"},
-    "connections": [{"id": "1", "name": "billing", "region": "eu-west-1"}],
-    "gateway": {"url": "https://gw.example", "ca": ""},
+    "connections": [{"id": "1", "name": "billing", "regions": ["eu-west-1"]}],
+    "aws_url": "https://gw.example",
+    "ca_pem": "",
 }
 
 
