@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from gateway.connections.access_models import ConnectionGrant as ConnectionGrant  # registers its table
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 
 
@@ -18,6 +19,7 @@ class OpaquePayloads(models.TextChoices):
     """What becomes of payloads nobody can read (images, archives, encrypted or unknown ones): the contract's words."""
 
     WITHHOLD = "withhold"
+    ASK = "ask"
     PASS = "pass"  # noqa: S105  # a choice, not a password
 
 
@@ -48,6 +50,8 @@ class Connection(TenantScoped):
         default=OpaquePayloads.WITHHOLD,
         db_default=OpaquePayloads.WITHHOLD,
     )
+    # Who is asked about them: the name of an approval rule.
+    opaque_approvers = models.CharField(max_length=80, blank=True, default="", db_default="")
     tested_at = models.DateTimeField(null=True)
     test_report = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)

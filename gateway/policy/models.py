@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from gateway.policy.access_models import PolicyGrant as PolicyGrant  # registers its table
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 
 

@@ -34,3 +34,10 @@ class RevisionUnknown(Problem):
     status = 404
     title = "There is no such revision"
     remedy = "List the policy's revisions."
+
+
+class PolicyUnknown(Problem):
+    code = "policy.unknown"
+    status = 404
+    title = "There is no such policy in this tenant"
+    remedy = "List the tenant's policies."

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.connections import selectors, services
+from gateway.connections.access import visible_connection, visible_connections
 from gateway.connections.models import Connection, OpaquePayloads
 from gateway.connections.session_deny import POLICY_NAME, command, session_deny
 from gateway.connections.sts import source_identity
@@ -69,7 +70,7 @@ class Connections(ApiView):
 
     @describe("List connections", page_of(ConnectionSerializer), query=PageQuery, operation_id="connections_list")
     def get(self, request: Request) -> Response:
-        rows = selectors.connections(self.caller.tenant)
+        rows = visible_connections(self.caller)
         return Response(paged(ORDER.page(rows, **self.query(PageQuery)), ConnectionSerializer))
 
     @describe(
@@ -96,7 +97,7 @@ class OneConnection(ApiView):
 
     @describe("Read one connection", ConnectionSerializer, operation_id="connections_read")
     def get(self, request: Request, connection_id: UUID) -> Response:
-        return Response(ConnectionSerializer(selectors.connection(self.caller.tenant, connection_id)).data)
+        return Response(ConnectionSerializer(visible_connection(self.caller, connection_id)).data)
 
 
 class Payloads(ApiView):

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gateway.connections.selectors import connection as connection_of
+from gateway.connections.access import usable_connection
 from gateway.identity import selectors, services
 from gateway.identity.caller import Caller
 from gateway.identity.keys import IssuedGatewayKey
@@ -149,7 +149,7 @@ class Keys(ApiView):
             user=caller.user,
             service_account=workload,
             agent=own_agent(caller, body["agent"]),
-            connection_id=connection_of(caller.tenant, body["connection"]).pk,
+            connection_id=usable_connection(caller, body["connection"]).pk,
             conversation=body["conversation"],
             generation=body["generation"],
             lifetime=_lifetime(caller, timedelta(seconds=body["seconds"]), self.now),

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from approvals import rules
 from gateway.policy import selectors, services
+from gateway.policy.access import must_change
 from gateway.policy.models import Policy, Revision
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
@@ -104,6 +105,7 @@ class Revisions(ApiView):
 
 
 def _publish(view: ApiView, name: str, *, packs: list[str], text: str) -> Response:
+    must_change(view.caller, name)
     made = rules.publish(
         tenant=view.caller.tenant, policy_name=name, packs=packs, text=text, by_label=view.caller.label, now=view.now
     )

@@ -9,6 +9,7 @@ from django.urls.resolvers import RoutePattern
 from django.views import View
 
 from hoopweb.api import (
+    access,
     agents,
     api_keys,
     approval_rules,
@@ -70,6 +71,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/connections/<uuid:connection_id>/payloads/", connections.Payloads, "connection-payloads"),
     route("v1/connections/<uuid:connection_id>/suspend/", standing.SuspendConnection, "connection-suspend"),
     route("v1/connections/<uuid:connection_id>/resume/", standing.ResumeConnection, "connection-resume"),
+    route("v1/connections/<uuid:connection_id>/access/", access.ConnectionAccess, "connection-access"),
+    route("v1/policies/<uuid:policy_id>/access/", access.PolicyAccess, "policy-access"),
     route("v1/connections/<uuid:connection_id>/session-deny/", connections.SessionDeny, "session-deny"),
     route("v1/connections/<uuid:connection_id>/trust-policy/", connections.TrustPolicy, "trust-policy"),
     route("v1/agents/", agents.Agents, "agents"),

@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gateway.connections import selectors, services
+from gateway.connections import services
+from gateway.connections.access import keep_connection_for, visible_connection, visible_connections
 from gateway.connections.session_deny import command, session_deny
 from gateway.identity.caller import Caller
+from gateway.identity.object_rights import groups_of
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
 from hoopweb.api.connections import ORDER
@@ -51,7 +53,7 @@ def connection_list(request: HttpRequest, caller: Caller) -> HttpResponse:
 def _list(
     request: HttpRequest, caller: Caller, given: dict[str, str], *, problem: Problem | None = None
 ) -> HttpResponse:
-    found = ORDER.page(selectors.connections(caller.tenant), **cursor_of(request))
+    found = ORDER.page(visible_connections(caller), **cursor_of(request))
     context = {"page": found, "given": given, "problem": problem}
     status = problem.status if problem else 200
     return show(request, caller, "connections.html", context, here="connections", status=status)
@@ -60,8 +62,9 @@ def _list(
 @require_safe
 @page(Right.CONNECTIONS_READ)
 def detail(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
-    connection = selectors.connection(caller.tenant, connection_id)
+    connection = visible_connection(caller, connection_id)
     context: dict[str, Any] = {"connection": connection, "is_standin": bool(settings.UPSTREAM_AWS_URL)}
+    context["groups"] = groups_of(connection)
     if Right.CONNECTIONS_WRITE in caller.rights:
         deny = session_deny(issued_before=timezone.now(), source_identity=None)
         context["session_deny"], context["session_deny_command"] = (
@@ -73,6 +76,17 @@ def detail(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpRes
         except PrincipalUnknown as problem:
             context["problem"] = problem
     return show(request, caller, "connection.html", context, here="connections")
+
+
+@require_POST
+@page(Right.CONNECTIONS_WRITE)
+def keep_for(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
+    """Keep the connection for the groups typed, separated by commas or spaces; none opens it."""
+    groups = [name for name in re.split(r"[\s,]+", request.POST.get("groups", "")) if name]
+    keep_connection_for(
+        tenant=caller.tenant, connection_id=connection_id, groups=groups, by_label=caller.label, now=timezone.now()
+    )
+    return HttpResponseRedirect(reverse("ui:connection", kwargs={"connection_id": connection_id}))
 
 
 @require_POST

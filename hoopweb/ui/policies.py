@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from approvals import rules
 from gateway.identity.caller import Caller
 from gateway.policy import selectors, services
+from gateway.policy.access import must_change
 from gateway.policy.packs import packs as shipped
 from gateway.problems import Problem
 from gateway.tenants.rights import Right
@@ -33,6 +34,7 @@ def policy_page(request: HttpRequest, caller: Caller) -> HttpResponse:
     # A browser sends lines ended as mail has them; what is published and hashed has Unix ones.
     text = request.POST.get("text", "").replace("\r\n", "\n")
     try:
+        must_change(caller, services.MAIN)
         rules.publish(tenant=caller.tenant, packs=packs, text=text, by_label=caller.label, now=timezone.now())
     except Problem as problem:
         return _page(request, caller, text=text, packs=packs, problem=problem)

@@ -50,6 +50,7 @@ urlpatterns: list[URLPattern] = [
     path("connections/", connections.connection_list, name="connections"),
     path("connections/<uuid:connection_id>/", connections.detail, name="connection"),
     path("connections/<uuid:connection_id>/test/", connections.test, name="connection-test"),
+    path("connections/<uuid:connection_id>/access/", connections.keep_for, name="connection-access"),
     path("connections/<uuid:connection_id>/switch/", access.throw_connection, name="connection-throw"),
     path("access/", access.listed, name="access"),
     path("access/tenant/suspend/", access.suspend_tenant, name="tenant-suspend"),

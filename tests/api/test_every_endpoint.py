@@ -28,6 +28,8 @@ WRITES = [
     ("post", "connections/"),
     ("post", f"connections/{ANY_ID}/test/"),
     ("post", f"connections/{ANY_ID}/payloads/"),
+    ("post", f"connections/{ANY_ID}/access/"),
+    ("post", f"policies/{ANY_ID}/access/"),
     ("post", "agents/"),
     *(
         ("post", f"{what}/{verb}/")
@@ -40,6 +42,8 @@ WRITES = [
         )
         for verb in ("suspend", "resume")
     ),
+    ("post", "access-reviews/"),
+    ("post", f"access-reviews/{ANY_ID}/items/{ANY_ID}/"),
     ("post", "service-accounts/"),
     ("post", "workload-rules/"),
     ("delete", f"workload-rules/{ANY_ID}/"),
@@ -67,7 +71,7 @@ UNREAD = (
     "able/",
     "saml/",
     "secrets/",
-    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules")),
+    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items")),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
 READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
@@ -148,6 +152,7 @@ LISTS = [
     "service-accounts/",
     "workload-rules/",
     "members/",
+    "access-reviews/",
     "identity-providers/",
     "sign-ins/",
     "devices/",
