@@ -35,6 +35,12 @@ from gateway.tenants.rights import Right
 _NAME = re.compile(r"\S(?:.{0,78}\S)?")
 
 
+def check_named(tenant: Tenant | UUID, name: str) -> None:
+    """Raise ApprovalRuleUnknown unless the tenant has an approval rule of this name."""
+    if not approval_rules(tenant).filter(name=name).exists():
+        raise ApprovalRuleUnknown
+
+
 def approval_rules(tenant: Tenant | UUID) -> QuerySet[ApprovalRule]:
     """All approval rules of a tenant."""
     found: QuerySet[ApprovalRule] = ApprovalRule.objects.for_tenant(tenant)

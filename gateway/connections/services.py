@@ -151,14 +151,18 @@ def set_observe_only(
 
 @transaction.atomic
 def choose_opaque_payloads(
-    *, tenant: Tenant, connection_id: UUID, choice: OpaquePayloads, by_label: str, now: datetime
+    *, tenant: Tenant, connection_id: UUID, choice: OpaquePayloads, by_label: str, now: datetime, approvers: str = ""
 ) -> Connection:
-    """Say what becomes of payloads that cannot be read; said again, it is no second event."""
+    """Say what becomes of payloads that cannot be read; said again, it is no second event.
+
+    `approvers` names the approval rule whose people are asked, where they are: the caller has seen that there is one.
+    """
     changed = _locked(tenant, connection_id)
-    if changed.opaque_payloads == choice:
+    approvers = approvers if choice is OpaquePayloads.ASK else ""
+    if (changed.opaque_payloads, changed.opaque_approvers) == (choice, approvers):
         return changed
-    changed.opaque_payloads = choice
-    what = f"payloads that cannot be read: {choice.value}"
+    changed.opaque_payloads, changed.opaque_approvers = choice, approvers
+    what = f"payloads that cannot be read: {choice.value}{' ' * bool(approvers)}{approvers}"
     return _changed(changed, ConnectionState(changed.state), by_label, now, what=what)
 
 
@@ -174,7 +178,7 @@ def _changed(
     connection: Connection, state: ConnectionState, by_label: str, now: datetime, *, what: str, reason: str = ""
 ) -> Connection:
     connection.state = state
-    connection.save(update_fields=("state", "observe_only", "opaque_payloads", "credential"))
+    connection.save(update_fields=("state", "observe_only", "opaque_payloads", "opaque_approvers", "credential"))
     _record(
         EventKind.CONNECTION_CHANGED, connection, by_label, now, what=what, **({"reason": reason} if reason else {})
     )

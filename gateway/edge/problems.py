@@ -154,7 +154,9 @@ class PayloadMismatch(Problem):
 class MaskTokenStored(Problem):
     code = "requests.mask_token_stored"
     status = 403
-    title = "This upload would store a masked value over a real one; it was cut before it was whole, so nothing is stored"
+    title = (
+        "This upload would store a masked value over a real one; it was cut before it was whole, so nothing is stored"
+    )
     remedy = (
         "A value that reads [REDACTED:...] was hidden from you and is unchanged at its source. Leave it out of what you"
         " write; sending the upload again will be refused again."
@@ -170,6 +172,13 @@ class ResponseWithheld(Problem):
     title = "The call ran at AWS, and its answer was withheld because it could not be masked"
     remedy = "Do not repeat the call for its effect; ask your security team about reading this answer"
     aws_code = "ResponseWithheld"
+
+
+class ResponseHeldBack(ResponseWithheld):
+    """Retryable on purpose by whoever reads it, not by an SDK: people are asked the second time."""
+
+    title = "The call ran at AWS, and its answer was withheld because nobody here can read it"
+    remedy = "Run the same command again: people will then be asked whether this answer may pass unread"
 
 
 class RangeOutside(Problem):

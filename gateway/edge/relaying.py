@@ -114,4 +114,6 @@ def _refusal(withheld: Withheld) -> Problem:
     """What the client hears. A range that only its widening brought back does not exist, as AWS would have said."""
     if withheld.reason is Reason.OUTSIDE:
         return problems.RangeOutside()
+    if withheld.may_be_asked:
+        return problems.ResponseHeldBack(withheld.reason.value)
     return problems.ResponseWithheld(withheld.reason.value)

@@ -33,10 +33,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
-    """Nothing of this response may be sent; the call did run. `detail` never quotes the body."""
+    """Nothing of this response may be sent; the call did run. `detail` never quotes the body.
+
+    `may_be_asked`: people may be asked to let it pass unread when the same call comes again.
+    """
 
     reason: Reason
     detail: str = ""
+    may_be_asked: bool = False
     code: str = WITHHELD_CODE
 
 

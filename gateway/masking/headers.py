@@ -93,6 +93,8 @@ def value_of(headers: Iterable[tuple[str, str]], name: str) -> str | None:
 
 def mask_headers(headers: Headers, states: States, how: Masking) -> Headers:
     """The headers with members of the plan's paths replaced and users' text (metadata, log tails) scanned."""
+    if not states and all(name.lower() in _KEPT for name, _ in headers):
+        return headers
     leaves = [Leaf(place, *_scannable(name, value), _kind(states, name)) for place, (name, value) in enumerate(headers)]
     candidates = [leaf for leaf in leaves if leaf.kind or headers[leaf.place][0].lower() not in _KEPT]
     if not candidates:

@@ -24,7 +24,7 @@ _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[-0-9tfn][-+.0-9A-Za-z]*', re.DOT
 def parse(text: str) -> Any:
     """Decode one JSON text; duplicate members, NaN and trailing data raise Malformed, as parsers differ on them."""
     try:
-        return json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except Malformed:
         raise
     except (ValueError, RecursionError):
@@ -40,6 +40,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> NoReturn:
     raise Malformed("a number JSON does not know")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_constant)
 
 
 def splice(text: str, replacements: Mapping[int, Scalar]) -> str:

@@ -76,6 +76,9 @@ def _may_hold_a_secret(member: str) -> bool:
     return len(member) >= 12 and (not member.isalpha() or len(member) > 64)
 
 
+_new = tuple.__new__
+
+
 class _Walk:
     __slots__ = ("index", "leaves")
 
@@ -85,7 +88,11 @@ class _Walk:
 
     def visit(self, value: object, states: States, kind: str | None, name: str, *, is_top: bool = False) -> None:
         """Collect the leaves of one value; counts in the very order `_Rebuild` and the JSON splicer count."""
-        if isinstance(value, dict):
+        if type(value) is str:
+            # What `Leaf(...)` does, without its cost for each of a body's values.
+            self.leaves.append(_new(Leaf, (self.index, name, value, kind, False)))
+            self.index += 1
+        elif isinstance(value, dict):
             self._visit_members(value, states, kind, name, is_top=is_top)
         elif isinstance(value, list):
             self._visit_elements(value, states, kind, name)
@@ -108,7 +115,8 @@ class _Walk:
             if is_top and masked is None and member in PAGINATION_NAMES and not below:
                 self.index += _count(child)
                 continue
-            self.visit(child, below, masked, _context(member, name, label))
+            is_plain = label is None and member not in _WRAPPERS
+            self.visit(child, below, masked, member if is_plain else _context(member, name, label))
 
     def _visit_elements(self, value: list[object], states: States, kind: str | None, name: str) -> None:
         below = step(states, ANY) if states else ()

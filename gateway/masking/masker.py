@@ -18,7 +18,7 @@ from gateway.masking.jsontext import Malformed
 from gateway.masking.paths import compile_paths
 from gateway.masking.payloads import Payload
 from gateway.masking.ranged import Part
-from gateway.masking.replacement import Tally, typed, typed_xml
+from gateway.masking.replacement import Tally, typed_xml
 from gateway.masking.structural import XML_PROTOCOLS, open_document, utf8
 from gateway.masking.values import Masking
 from gateway.terms import Protocol
@@ -165,7 +165,7 @@ class _Buffering(BodyMasker):
         is_error = self._status >= 400
         states = compile_paths(self._plan.error_paths if is_error else self._plan.paths, self._plan.clear)
         is_xml = self._plan.protocol in XML_PROTOCOLS
-        how = replace(self._how, retype=typed_xml if is_xml else typed)
+        how = replace(self._how, retype=typed_xml) if is_xml else self._how
         try:
             document = open_document(body, self._plan.protocol, states)
         except Malformed:

@@ -120,7 +120,7 @@ class Payload(BodyMasker):
             if self._part is not None:
                 return Ranged(self._masked_headers, self._plan, self._how, part=self._part, is_read=False)
             return Passed(self._masked_headers, self._how.tally, self._stated)
-        return Withheld(reason=reason, detail=detail)
+        return Withheld(reason=reason, detail=detail, may_be_asked=self._plan.opaque is OpaqueChoice.ASK)
 
     def _guarded(self, chunk: bytes | None) -> bytes | Withheld:
         """Feed, or finish where there is no chunk; a failure is for good."""

@@ -20,6 +20,10 @@ from gateway.masking.replacement import BLOB_NAMES, Scalar, Tally, from_base64, 
 
 # Shorter text cannot hold a name and a secret in a second layer.
 SHORTEST_LAYER = 12
+# What JSON inside a value begins with, space before it included: whatever `lstrip` takes off.
+_OPENING = frozenset(
+    "{[ \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 
 Retype = Callable[..., Scalar]
 
@@ -87,7 +91,12 @@ class _Work:
         if leaf.kind is not None:
             self._mask_whole(leaf, leaf.kind, "path")
         elif isinstance(value, str):
-            if leaf.is_name or not (self._is_named_secret(leaf, value) or self._is_layered(leaf, value)):
+            is_named = not leaf.is_name and name_strength(leaf.name) is not Strength.NONE
+            if is_named and self._is_named_secret(leaf, value):
+                return
+            # Most values are ruled out by their first sign and length.
+            may_be_layered = len(value) >= SHORTEST_LAYER and (not len(value) % 4 or value[0] in _OPENING)
+            if leaf.is_name or not (may_be_layered and self._is_layered(leaf, value)):
                 self._enqueue(leaf, value)
         elif isinstance(value, bytes):
             self._take_bytes(leaf, value)
@@ -126,11 +135,11 @@ class _Work:
         self.replacements[leaf.place] = masked
 
     def _enqueue(self, leaf: Leaf, text: str) -> None:
-        head = f'{leaf.name}: "' if leaf.name else '"'
+        size = self._size + (len(leaf.name) + 3 if leaf.name else 1)
         self._queue.append((leaf, text))
-        self._starts.append(self._size + len(head))
-        self._parts.append(f'{head}{text}"\n')
-        self._size += len(head) + len(text) + 2
+        self._starts.append(size)
+        self._parts.append(f'{leaf.name}: "{text}"\n' if leaf.name else f'"{text}"\n')
+        self._size = size + len(text) + 2
 
     def _mask_whole(self, leaf: Leaf, kind: str, rule: str) -> None:
         if leaf.value is None or leaf.value == "" or leaf.value == b"":
@@ -152,9 +161,9 @@ class _Work:
 
     def _is_layered(self, leaf: Leaf, text: str) -> bool:
         """Follow JSON or base64 inside the value; true when the inner text was scanned in this leaf's stead."""
-        if self._how.layer >= DEEPEST_LAYER or len(text) < SHORTEST_LAYER:
+        if self._how.layer >= DEEPEST_LAYER:
             return False
-        if text.lstrip()[:1] in ("{", "["):
+        if text[0] in _OPENING and text.lstrip()[:1] in ("{", "["):
             masked = self._how.deeper().json_text(text)
             if masked is not None and masked != text:
                 self.replacements[leaf.place] = masked

@@ -21,7 +21,7 @@ from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import minting, refusals, unsigned
+from gateway.requests import minting, refusals, unreadable, unsigned
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.declared import with_declared
@@ -194,7 +194,7 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
         now=now,
     )
     try:
-        examined = minting.advised(examined)
+        examined = unreadable.asked_about(minting.advised(examined), now=now)
         match examined.decision.effect:
             case Effect.DENY:
                 raise refusals.of_decision(examined.decision)

@@ -36,7 +36,7 @@ from gateway.wire.aws.placing import placed
 from gateway.wire.aws.reading import Reading
 from gateway.wire.aws.redaction import digest_parameters
 from gateway.wire.aws_chunked import signed_chunks
-from gateway.wire.contract import Admission, BodyMode, MaskPlan, SignedChunks
+from gateway.wire.contract import Admission, BodyMode, MaskPlan, OpaqueChoice, SignedChunks
 from gateway.wire.hosts import path_style
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, verify, without_presign
@@ -113,7 +113,7 @@ def examine(
     for reading, candidate in zip(readings, candidates, strict=True):
         home = key.connection
         check_home(candidate, reading.parameters, account=home.account_id, regions=home.regions)
-    link = link_of(key)
+    link = link_of(key, now=now)
     question = Question(
         tenant_id=key.tenant_id,
         principal=key.principal,
@@ -190,8 +190,27 @@ def plan_of(examined: Examined) -> MaskPlan:
     """How the answer is masked: the paths of every reading, less what the decision clears."""
     decision = examined.decision
     plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
-    opaque = examined.key.connection.opaque
-    return msgspec.structs.replace(plan, masks=decision.masks, token_key=_token_key(examined), opaque=opaque)
+    return msgspec.structs.replace(plan, masks=decision.masks, token_key=_token_key(examined), opaque=_opaque(examined))
+
+
+# The rule under which people are asked about an answer nobody could read (`gateway.requests.unreadable`).
+UNREADABLE_RULE = "hoopweb.unreadable_answer"
+
+
+def asks_about_unreadable(examined: Examined) -> bool:
+    """Whether people may be asked to let an unreadable answer pass. Of a change nobody is: to ask is to run it again."""
+    is_read = examined.primary.access in (AccessClass.LIST, AccessClass.READ)
+    return examined.key.connection.opaque is OpaqueChoice.ASK and is_read
+
+
+def _opaque(examined: Examined) -> OpaqueChoice:
+    choice = examined.key.connection.opaque
+    if choice is not OpaqueChoice.ASK:
+        return choice
+    # A call that was asked about runs only once people have said yes.
+    if any(ask.rule_id == UNREADABLE_RULE for ask in examined.decision.asks):
+        return OpaqueChoice.PASS
+    return choice if asks_about_unreadable(examined) else OpaqueChoice.WITHHOLD
 
 
 def _token_key(examined: Examined) -> bytes:

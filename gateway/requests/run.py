@@ -26,7 +26,7 @@ from audit.services import NewEvent, append_all
 from gateway.connections.sts import RoleSession
 from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import outcomes, rows, settle, verdicts
+from gateway.requests import outcomes, rows, settle, unreadable, verdicts
 from gateway.requests.asking import call_session, digest_of, session_ask
 from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, queue_run, stored_admission
 from gateway.requests.declared import with_declared
@@ -179,6 +179,7 @@ def _ready(tenant_id: UUID, run_id: UUID, now: datetime) -> _Ready | Problem | N
         )
     except Problem as problem:
         return problem
+    examined = unreadable.asked_about(examined, now=now)
     with in_tenant(tenant_id):
         is_answered = covers(approval, examined.decision.asks)
     return _still_approved(examined, approval, is_answered=is_answered)

@@ -129,9 +129,13 @@ class BodyForm(StrEnum):
 
 
 class OpaqueChoice(StrEnum):
-    """What a connection does with payloads that cannot be read: images, archives, encrypted or unknown ones."""
+    """What a connection does with payloads that cannot be read: images, archives, encrypted or unknown ones.
+
+    An edge withholds what is to be asked about; the control plane asks people when the same call comes again.
+    """
 
     WITHHOLD = "withhold"
+    ASK = "ask"
     PASS = "pass"  # noqa: S105  # a choice, not a password
 
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from approvals.rules import check_named
 from gateway.connections import selectors, services
 from gateway.connections.access import visible_connection, visible_connections
 from gateway.connections.models import Connection, OpaquePayloads
@@ -39,6 +40,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "state",
             "observe_only",
             "opaque_payloads",
+            "opaque_approvers",
             "tested_at",
             "test_report",
             "created_at",
@@ -58,6 +60,18 @@ class PayloadsBody(StrictSerializer):
         choices=OpaquePayloads.choices,
         help_text="What becomes of payloads that cannot be read: images, archives, encrypted or unknown ones.",
     )
+    approvers = serializers.CharField(
+        max_length=80,
+        required=False,
+        default="",
+        help_text="With `ask`: the approval rule whose people are asked when a call comes again that was withheld.",
+    )
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Whoever is asked must be somebody."""
+        if (data["opaque_payloads"] == OpaquePayloads.ASK) != bool(data["approvers"]):
+            raise serializers.ValidationError({"approvers": "Name an approval rule, with `ask` and only with it."})
+        return data
 
 
 class TrustPolicySerializer(serializers.Serializer[Any]):
@@ -111,10 +125,14 @@ class Payloads(ApiView):
     )
     @idempotent
     def post(self, request: Request, connection_id: UUID) -> Response:
+        body = self.body(PayloadsBody)
+        if body["approvers"]:
+            check_named(self.caller.tenant, body["approvers"])
         changed = services.choose_opaque_payloads(
             tenant=self.caller.tenant,
             connection_id=connection_id,
-            choice=OpaquePayloads(self.body(PayloadsBody)["opaque_payloads"]),
+            choice=OpaquePayloads(body["opaque_payloads"]),
+            approvers=body["approvers"],
             by_label=self.caller.label,
             now=self.now,
         )

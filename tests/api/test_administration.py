@@ -54,6 +54,10 @@ def test_what_becomes_of_unreadable_payloads_is_chosen_per_connection(acme: Tena
     assert api.post(path, {"opaque_payloads": "pass"}).json()["opaque_payloads"] == "pass"
     assert Event.objects.for_tenant(acme).filter(kind=EventKind.CONNECTION_CHANGED).count() == 1
     assert api.post(path, {"opaque_payloads": "sometimes"}).status_code == 400
+    assert api.post(path, {"opaque_payloads": "ask"}).status_code == 400
+    assert api.post(path, {"opaque_payloads": "pass", "approvers": "operators"}).status_code == 400
+    nobody = api.post(path, {"opaque_payloads": "ask", "approvers": "nobody"})
+    assert is_problem(nobody, 404, "approval.rule_unknown")
     reader = api_of(acme, None, Right.CONNECTIONS_READ)
     assert is_problem(reader.post(path, {"opaque_payloads": "pass"}), 403, "identity.right_missing")
     stranger = api_of(globex, None, *Right)
