@@ -13,12 +13,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.client import processes
+from gateway.client import hook_desk, hooks, processes
 from gateway.client.ancestry import facts, main_process
 from gateway.client.api import Gateway, fields_of
 from gateway.client.errors import ClientError, GatewayUnreachable
 from gateway.client.generations import Found, Generations
 from gateway.client.held_keys import HeldKeys, Issued
+from gateway.client.hook_payloads import Agent
 from gateway.client.state import Place
 
 PROMPTS = "/api/v1/prompts/"
@@ -47,6 +48,8 @@ class Answering:
             case "credentials":
                 named = [line.partition(":")[::2] for line in fields.get("named", "").split("\n") if line]
                 return self._credentials(fields.get("connection", ""), dict(named), pid)
+            case "hook":
+                return self._hook(fields.get("event", ""), fields.get("agent", ""), pid)
             case "call":
                 return self._call(fields.get("method", ""), fields.get("path", ""), fields.get("body", ""), pid)
             case _:
@@ -75,6 +78,14 @@ class Answering:
             return Issued(plaintext=_printed(told, seconds, datetime.now(UTC)), ends_at=asked_at + seconds)
         except (KeyError, ValueError):
             raise GatewayUnreachable("What answered is not a hoopweb gateway of this version.") from None
+
+    # -- what agents' hooks bring
+
+    def _hook(self, event: str, agent: str, pid: int) -> str:
+        desk = hook_desk.Desk(self._place, lambda method, path, body: self._call(method, path, body, pid), pid)
+        known = Agent(agent) if agent in hooks.AGENTS else None
+        told = hook_desk.answer(event.encode("utf-8", "surrogateescape"), known, desk)
+        return hooks.SEPARATOR.join((str(told.status), told.stdout, told.stderr))
 
     # -- what the device signs
 

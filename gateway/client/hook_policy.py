@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from enum import StrEnum
 
-from gateway.client import link
 from gateway.client.errors import ClientError
 from gateway.client.own_files import read_own, write_own
 from gateway.client.state import Place
@@ -34,25 +34,23 @@ def choice(place: Place) -> Choice:
         return Choice.BLOCK
 
 
-def refresh(place: Place) -> None:
-    """Hear it from the gateway; what was heard before stays where it does not answer."""
+def refresh(place: Place, device: Callable[[], str]) -> None:
+    """Hear it from the gateway, by what it says of this `device`; what was heard before stays where it does not answer."""
     try:
-        told = json.loads(
-            link.ask(place.home, place.profile, {"op": "call", "method": "GET", "path": "/api/v1/device/"})
-        )
+        told = json.loads(device())
         write_own(_path(place), Choice(told["on_unreachable"]).encode() + b"\n")
     except (ClientError, ValueError, KeyError, TypeError):
         return
 
 
-def refresh_if_old(place: Place) -> None:
+def refresh_if_old(place: Place, device: Callable[[], str]) -> None:
     """The same, where it was heard too long ago."""
     try:
         age = time.time() - os.lstat(_path(place)).st_mtime
     except FileNotFoundError:
         age = _FRESH_SECONDS
     if not 0 <= age < _FRESH_SECONDS:
-        refresh(place)
+        refresh(place, device)
 
 
 def _path(place: Place) -> str:
