@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cache
 from uuid import UUID, uuid4
 
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from gateway.edge.budget import Budget
 from gateway.edge.control import Control
 from gateway.edge.control_http import ControlHttp
+from gateway.edge.control_tls import ControlTls
 from gateway.edge.forwarding import Forwarding
 from gateway.edge.health import health_handler
 from gateway.edge.identity import Identity
@@ -44,7 +46,7 @@ class Edge:
         self._identity = Identity.open(settings.state)
         self._refusals = Refusals()
         self._budget = Budget(settings.buffer_bytes)
-        self._pool = Pool(tls=self._upstream_tls)
+        self._pool = Pool(tls=cache(self._upstream_tls))
         self._journal = Journal(
             folder=settings.state / "journal",
             boot=self.boot,
@@ -52,8 +54,11 @@ class Edge:
             max_bytes=settings.journal_max_bytes,
             fsync=settings.journal_fsync,
         )
+        control_tls = ControlTls(ca=settings.control_ca, cert=settings.control_cert, key=settings.control_key)
+        # Now, not at the first call: files that cannot be read are a mistake somebody should hear of at the start.
+        control_tls()
         self._control = Control(
-            http=ControlHttp(urls=settings.control_urls, identity=self._identity, pool=Pool()),
+            http=ControlHttp(urls=settings.control_urls, identity=self._identity, pool=Pool(tls=control_tls)),
             identity=self._identity,
             journal=self._journal,
             refusals=self._refusals,

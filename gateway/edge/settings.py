@@ -32,6 +32,9 @@ class EdgeSettings:
     listen_plain: Address | None  # HOOPWEB_EDGE_LISTEN_PLAIN: host:port without TLS, loopback only
     listen_health: Address | None  # HOOPWEB_EDGE_HEALTH: host:port that answers /-/ready and /-/live
     control_urls: tuple[str, ...]  # HOOPWEB_CONTROL_URL: web-edge, comma-separated for failover
+    control_ca: Path | None  # HOOPWEB_CONTROL_CA: CA file of web-edge's certificate, instead of the public ones
+    control_cert: Path | None  # HOOPWEB_CONTROL_CERT: PEM chain this edge shows web-edge (mutual TLS)
+    control_key: Path | None  # HOOPWEB_CONTROL_KEY: PEM key of that chain
     state: Path  # HOOPWEB_EDGE_STATE: folder of the edge's key, id and journal
     enrol_token: str  # HOOPWEB_EDGE_ENROL_TOKEN: one-time, used only while not enrolled
     name: str  # HOOPWEB_EDGE_NAME: what people call this edge
@@ -58,6 +61,9 @@ class EdgeSettings:
             listen_plain=_address(environ, "HOOPWEB_EDGE_LISTEN_PLAIN"),
             listen_health=_address(environ, "HOOPWEB_EDGE_HEALTH"),
             control_urls=_urls(environ, "HOOPWEB_CONTROL_URL"),
+            control_ca=_path(environ, "HOOPWEB_CONTROL_CA"),
+            control_cert=_path(environ, "HOOPWEB_CONTROL_CERT"),
+            control_key=_path(environ, "HOOPWEB_CONTROL_KEY"),
             state=Path(_required(environ, "HOOPWEB_EDGE_STATE")),
             enrol_token=environ.get("HOOPWEB_EDGE_ENROL_TOKEN", "").strip(),
             name=environ.get("HOOPWEB_EDGE_NAME", "edge"),
@@ -79,6 +85,11 @@ class EdgeSettings:
             raise BadSettings("set HOOPWEB_EDGE_LISTEN or HOOPWEB_EDGE_LISTEN_PLAIN to host:port")
         if self.listen is not None and (self.tls_cert is None or self.tls_key is None):
             raise BadSettings("HOOPWEB_EDGE_LISTEN needs HOOPWEB_EDGE_TLS_CERT and HOOPWEB_EDGE_TLS_KEY")
+        if (self.control_cert is None) != (self.control_key is None):
+            raise BadSettings("HOOPWEB_CONTROL_CERT and HOOPWEB_CONTROL_KEY go together")
+        # A certificate shown to nobody would be a promise not kept.
+        if self.control_cert is not None and not all(url.startswith("https://") for url in self.control_urls):
+            raise BadSettings("HOOPWEB_CONTROL_CERT needs https:// addresses in HOOPWEB_CONTROL_URL")
         # Credentials' signatures and answers would cross the network in the clear.
         if self.listen_plain is not None and not _is_loopback(self.listen_plain.host):
             raise BadSettings("HOOPWEB_EDGE_LISTEN_PLAIN must be a loopback address")

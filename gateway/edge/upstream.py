@@ -222,12 +222,14 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 class Pool:
-    """Idle connections by place. A connection goes back only after a whole answer to a whole request."""
+    """Idle connections by place. A connection goes back only after a whole answer to a whole request.
 
-    def __init__(self, *, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:
+    `tls` is asked before each dial; what it returns may be the same context.
+    """
+
+    def __init__(self, *, tls: Callable[[], ssl.SSLContext]) -> None:
         self._idle: defaultdict[Place, list[UpstreamConnection]] = defaultdict(list)
-        self._make_tls = tls
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
 
     async def take(self, place: Place) -> UpstreamConnection:
         """Return an idle connection or dial; raises Unreachable. No byte of a call has been written yet."""
@@ -263,14 +265,9 @@ class Pool:
                     lambda: UpstreamConnection(place),
                     place.host,
                     place.port,
-                    ssl=self._context() if place.is_tls else None,
+                    ssl=self._tls() if place.is_tls else None,
                     server_hostname=place.server_name if place.is_tls else None,
                 )
         except (OSError, TimeoutError) as error:
             raise Unreachable(f"{place.host}:{place.port}: {type(error).__name__}") from error
         return connection
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = self._make_tls()
-        return self._tls
