@@ -74,6 +74,13 @@ class EventKind(StrEnum):
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
     ACCESS_CHANGED = "access.changed"
     WORKLOAD_TOKEN_REFUSED = "workload_token.refused"  # noqa: S105  # the name of an event
+    REVIEW_OPENED = "access_review.opened"
+    REVIEW_ANSWERED = "access_review.answered"
+    REVIEW_CLOSED = "access_review.closed"
+    PERIOD_SET = "member.period_set"
+    OPERATOR_ASKED = "operator_access.asked"
+    OPERATOR_ANSWERED = "operator_access.answered"
+    OPERATOR_KEY_ISSUED = "operator_access.key_issued"
     EVIDENCE_READ = "evidence.read"
 
 
@@ -232,6 +239,13 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.WORKLOAD_RULE_REVOKED,
                 EventKind.WORKLOAD_TOKEN_REFUSED,
                 EventKind.ACCESS_CHANGED,
+                EventKind.REVIEW_OPENED,
+                EventKind.REVIEW_ANSWERED,
+                EventKind.REVIEW_CLOSED,
+                EventKind.PERIOD_SET,
+                EventKind.OPERATOR_ASKED,
+                EventKind.OPERATOR_ANSWERED,
+                EventKind.OPERATOR_KEY_ISSUED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from gateway.tenants.models import TenantScoped
+from hoopweb.reviews.models import AccessReview as AccessReview  # registers that module's tables
 
 
 class IdempotencyKey(TenantScoped):

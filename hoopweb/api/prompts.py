@@ -82,6 +82,14 @@ def prompts_of_tenant(tenant: Tenant) -> QuerySet[Prompt]:
     return cast("QuerySet[Prompt]", rows)
 
 
+def one_prompt(tenant: Tenant, prompt_id: UUID) -> Prompt:
+    """One prompt without its sealed text; raises PromptNotFound, for another tenant's as for none."""
+    row = prompts_of_tenant(tenant).filter(pk=prompt_id).first()
+    if row is None:
+        raise PromptNotFound
+    return row
+
+
 def prompt_page(
     tenant: Tenant, *, q: str | None = None, conversation: str | None = None, cursor: str | None = None, limit: int
 ) -> Page:
@@ -140,10 +148,7 @@ class OnePrompt(ApiView):
 
     @describe("Read one prompt, secrets replaced", PromptSerializer, operation_id="prompts_read")
     def get(self, request: Request, prompt_id: UUID) -> Response:
-        row = prompts_of_tenant(self.caller.tenant).filter(pk=prompt_id).first()
-        if row is None:
-            raise PromptNotFound
-        return Response(PromptSerializer(row).data)
+        return Response(PromptSerializer(one_prompt(self.caller.tenant, prompt_id)).data)
 
 
 class ExactPrompt(ApiView):
@@ -152,6 +157,8 @@ class ExactPrompt(ApiView):
     @describe("Read the exact words; reading is recorded", ExactPromptSerializer, operation_id="prompts_read_exact")
     def get(self, request: Request, prompt_id: UUID) -> Response:
         caller = self.caller
+        # What is not there is nowhere, whatever the proof.
+        one_prompt(caller.tenant, prompt_id)
         proof = fresh_proof(caller, self.now).facts
         if caller.api_key is not None:
             proof["key"] = str(caller.api_key.pk)

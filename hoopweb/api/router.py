@@ -10,6 +10,7 @@ from django.views import View
 
 from hoopweb.api import (
     access,
+    access_reviews,
     agents,
     api_keys,
     approval_rules,
@@ -90,6 +91,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/api-keys/<uuid:key_id>/", api_keys.OneApiKey, "api-key"),
     route("v1/keys/", keys.Keys, "keys"),
     route("v1/keys/<uuid:key_id>/", keys.OneKey, "key"),
+    route("v1/access-reviews/", access_reviews.AccessReviews, "access-reviews"),
+    route("v1/access-reviews/<uuid:review_id>/", access_reviews.OneAccessReview, "access-review"),
+    route("v1/access-reviews/<uuid:review_id>/export/", access_reviews.ReviewExport, "access-review-export"),
+    route(
+        "v1/access-reviews/<uuid:review_id>/items/<uuid:item_id>/", access_reviews.ReviewAnswers, "access-review-answer"
+    ),
     route("v1/members/", members.Members, "members"),
     route("v1/members/<uuid:user_id>/suspend/", standing.SuspendMember, "member-suspend"),
     route("v1/members/<uuid:user_id>/resume/", standing.ResumeMember, "member-resume"),

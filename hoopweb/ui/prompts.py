@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.models import Prompt
-from audit.problems import PromptNotFound, SearchRefused, SearchTooWide
+from audit.problems import SearchRefused, SearchTooWide
 from audit.prompts import read_exact
 from audit.searching import LONGEST_SEARCH
 from gateway.identity.caller import Caller
@@ -24,7 +24,7 @@ from gateway.requests.caused import caused_by
 from gateway.tenants.rights import Right
 from hoopweb.api.base import record_read
 from hoopweb.api.pagination import Page, newest
-from hoopweb.api.prompts import prompt_page, prompts_of_tenant
+from hoopweb.api.prompts import one_prompt, prompt_page
 from hoopweb.ui.base import cursor_of, page, show
 from hoopweb.ui.proving import to_prove
 
@@ -46,19 +46,12 @@ def prompt_list(request: HttpRequest, caller: Caller) -> HttpResponse:
     return show(request, caller, "prompts.html", context | {"page": found}, here="prompts")
 
 
-def _prompt(caller: Caller, prompt_id: UUID) -> Prompt:
-    row = prompts_of_tenant(caller.tenant).filter(pk=prompt_id).first()
-    if row is None:
-        raise PromptNotFound
-    return row
-
-
 @require_safe
 @page(Right.SESSIONS_READ)
 def prompt(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpResponse:
     """One prompt with everything it caused, oldest first."""
     caller.must(Right.REQUESTS_READ)
-    answer = _shown(request, caller, _prompt(caller, prompt_id))
+    answer = _shown(request, caller, one_prompt(caller.tenant, prompt_id))
     # Rendered first: the event takes the ledger's lock, which admissions wait for.
     record_read(caller=caller, what="prompt with its calls", subject=prompt_id, now=timezone.now())
     return answer
@@ -85,7 +78,7 @@ def exact(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpResponse
     """The exact words, secrets included. A POST: no link, preview or reload reads them, and each reading is an event."""
     caller.must(Right.SESSIONS_READ)
     caller.must(Right.REQUESTS_READ)
-    told, now = _prompt(caller, prompt_id), timezone.now()
+    told, now = one_prompt(caller.tenant, prompt_id), timezone.now()
     try:
         proof = fresh_proof(caller, now)
     except ProofTooOld:
