@@ -14,6 +14,8 @@ from dataclasses import dataclass
 _DEEPEST = 40
 _LONGEST_ARGUMENT = 200
 SHELLS = frozenset({"sh", "bash", "zsh", "dash", "fish", "ksh", "ash"})
+# Options of shells that a value follows; editors' terminals start theirs with a file of settings.
+_WITH_VALUE = frozenset({"--rcfile", "--init-file", "-o", "-O", "+O", "--init-command", "-C"})
 # What agents put into the environment of the shells they start, and only there.
 AGENT_SHELL_MARKS = ("CURSOR_AGENT=", "CLAUDECODE=", "CODEX_THREAD_ID=", "GEMINI_CLI=", "OPENCODE_SESSION_ID=")
 
@@ -38,8 +40,18 @@ class Process:
     def is_interactive_shell(self) -> bool:
         """A shell that waits for commands, rather than one that runs a single one: it outlives many prompts."""
         name = (self.arguments[0] if self.arguments else self.name).rpartition("/")[2].lstrip("-")
-        told = self.arguments[1:]
-        return name in SHELLS and all(part.startswith("-") and "c" not in part.lstrip("-")[:4] for part in told)
+        return name in SHELLS and not _has_task(list(self.arguments[1:]))
+
+
+def _has_task(options: list[str]) -> bool:
+    """Whether a shell was given a command or a script to run, rather than a terminal to wait at."""
+    while options:
+        option = options.pop(0)
+        if option in _WITH_VALUE:
+            del options[:1]
+        elif option == "--command" or not option.startswith("-") or (not option.startswith("--") and "c" in option):
+            return True
+    return False
 
 
 def process(pid: int) -> Process | None:

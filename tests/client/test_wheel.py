@@ -100,7 +100,7 @@ def test_it_runs_in_an_environment_of_its_own(installed: Path, laptop: Machine) 
 
 def test_every_command_starts_there(installed: Path, machine: Machine) -> None:
     """Nothing is imported that the wheel does not hold: no Django above all."""
-    for name in ("login", "logout", "status", "credentials", "exec", "psql", "hook", "setup", "broker"):
+    for name in ("login", "logout", "status", "credentials", "exec", "psql", "hook", "setup", "doctor", "broker"):
         ran = run(installed, machine, name, "--help")
         assert (ran.returncode, ran.stderr) == (0, ""), (name, ran.stderr)
 
