@@ -18,6 +18,7 @@ from approvals.rules import publish
 from audit.kinds import EventKind
 from audit.models import Event
 from audit.refusals import count
+from gateway.connections.models import Connection
 from gateway.identity.models import User
 from gateway.identity.standing import Switch, switch_tenant
 from gateway.policy.packs import STARTING
@@ -110,6 +111,45 @@ def test_an_edge_enrols_once_with_the_token_and_is_out_when_revoked(
     assert not EdgeBoot.objects.filter(edge_id=edge.pk, fenced_at=None).exists()
     with pytest.raises(CommandError, match="edge-7"):
         told("revoke_edge", "edge-7")
+
+
+def test_an_edge_may_be_let_in_for_one_connection_alone_and_out_again(
+    acme: Tenant, billing_account: Connection, as_owner: AsOwner
+) -> None:
+    with as_owner():
+        with pytest.raises(CommandError, match="no connection"):
+            told("edge_token", "--tenant", "acme", "--connection", "none")
+        with pytest.raises(CommandError, match="one --tenant"):
+            told("edge_token", "--tenant", "acme", "--tenant", "acme", "--connection", "billing")
+        token = told("edge_token", "--tenant", "acme", "--connection", "billing").strip()
+    made = edges.enrol(enrolment=Enrolment(token=token, name="edge-8", public_key=b"j" * 32), now=timezone.now())
+
+    def serves(connection: uuid.UUID) -> bool:
+        identity = edges.identity_of(made.pk)
+        assert identity is not None
+        return identity.serves(acme.pk, connection)
+
+    assert serves(billing_account.pk)
+    assert not serves(uuid.uuid4())
+    assert told("edge_scope", "--tenant", "acme", "--edge", "edge-8") == "edge-8 serves acme.\n"
+    assert serves(uuid.uuid4())
+    ended = ("edge_scope", "--tenant", "acme", "--edge", "edge-8", "--end")
+    assert told(*ended) == "edge-8 serves no longer acme.\n"
+    assert told(*ended) == "edge-8 had no such right for acme.\n"
+    assert told(*ended, "--connection", "billing") == "edge-8 serves no longer acme.\n"
+    assert not serves(billing_account.pk)
+
+
+def test_an_edge_is_asked_for_a_new_key(acme: Tenant, as_owner: AsOwner) -> None:
+    with as_owner():
+        token = told("edge_token", "--tenant", "acme").strip()
+    made = edges.enrol(enrolment=Enrolment(token=token, name="edge-9", public_key=b"i" * 32), now=timezone.now())
+    assert told("rotate_edge", "edge-9") == "1 asked.\n"
+    identity = edges.identity_of(made.pk)
+    assert identity is not None
+    assert identity.is_key_due(timezone.now())
+    with pytest.raises(CommandError, match="edge-10"):
+        told("rotate_edge", "edge-10")
 
 
 @pytest.fixture
