@@ -13,6 +13,7 @@ from gateway.masking import headers as http
 from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of
 from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.cutting import CONTEXT
+from gateway.masking.deltas import Deltas, is_aside
 from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
 from gateway.masking.leaves import Leaf
@@ -45,6 +46,7 @@ class EventStream(BodyMasker):
         self._states = compile_paths((*plan.paths, *plan.error_paths), plan.clear)
         self._reader = FrameReader()
         self._text: Masker | None = None
+        self._deltas = Deltas(self._new_masker)
         # The last frame of the text: what is held back of it leaves in one like it.
         self._pattern: Frame | None = None
         self._size = 0
@@ -53,7 +55,7 @@ class EventStream(BodyMasker):
     @property
     def held(self) -> int:
         """How many bytes are kept now."""
-        return self._reader.held + (self._text.held if self._text else 0)
+        return self._reader.held + (self._text.held if self._text else 0) + self._deltas.held
 
     @property
     def appetite(self) -> int:
@@ -95,13 +97,23 @@ class EventStream(BodyMasker):
         if frame.header(":message-type") == "event" and kind in _TEXT_TYPES and frame.payload:
             yield from self._masked_text(frame, states)
             return
-        if not self._goes_on(frame):
-            yield from self._flushed()
-        yield frame.with_payload(self._masked_document(frame.payload, kind, states)) if frame.payload else frame
+        pieces = self._deltas.take(frame) if self._may_be_delta(frame, states) else None
+        if pieces is None:
+            if not self._goes_on(frame):
+                yield from self._flushed()
+            pieces = [frame]
+        for piece in pieces:
+            yield piece.with_payload(self._masked_document(piece.payload, kind, states)) if piece.payload else piece
+
+    def _may_be_delta(self, frame: Frame, states: States) -> bool:
+        """What a path masks whole has no text left that could go on in the next frame."""
+        if frame.header(":message-type") != "event" or kind_of(states) or kind_of(step(states, "bytes")):
+            return False
+        return not kind_of(step(step(states, "delta"), "text"))
 
     def _goes_on(self, frame: Frame) -> bool:
         """Events that tell of progress stand between the pieces of a text; any other one ends it."""
-        return frame.header(":event-type") in ("Cont", "Progress")
+        return frame.header(":event-type") in ("Cont", "Progress") or is_aside(frame)
 
     def _states_of(self, frame: Frame) -> States:
         name = frame.header(":event-type") or frame.header(":exception-type")
@@ -116,12 +128,15 @@ class EventStream(BodyMasker):
             yield frame.with_payload(token(kind).encode())
             return
         if self._text is None:
-            how = self._how
-            self._text = Masker(self._plan, scanner=how.scanner, tally=how.tally, block=BLOCK, whole=0)
+            self._text = self._new_masker()
         self._pattern = frame
         yield from self._framed(self._text.feed(frame.payload))
 
+    def _new_masker(self) -> Masker:
+        return Masker(self._plan, scanner=self._how.scanner, tally=self._how.tally, block=BLOCK, whole=0)
+
     def _flushed(self) -> Iterator[Frame]:
+        yield from self._deltas.flushed()
         if self._text is not None:
             text, self._text = self._text, None
             yield from self._framed(text.finish())
