@@ -19,6 +19,10 @@ class EventKind(StrEnum):
     REQUEST_AMBIGUOUS = "request.ambiguous"
     REQUEST_CORRECTED = "request.corrected"
     PROMPT_RECORDED = "prompt.recorded"
+    PROMPT_FORGED = "prompt.forged"
+    PROMPT_ERASED = "prompt.erased"
+    TOOL_USE_BEGAN = "tool_use.began"
+    TOOL_USE_ENDED = "tool_use.ended"
     SESSION_OPENED = "session.opened"
     APPROVAL_OPENED = "approval.opened"
     APPROVAL_VOTED = "approval.voted"
@@ -68,6 +72,7 @@ class EventKind(StrEnum):
     MEMBER_CHANGED = "member.changed"
     DEVICE_ENROLLED = "device.enrolled"
     DEVICE_REVOKED = "device.revoked"
+    DEVICE_REQUEST_REFUSED = "device.request_refused"
     ACCOUNT_CREDENTIAL_ISSUED = "service_account.secret_issued"
     ACCOUNT_CREDENTIAL_REVOKED = "service_account.secret_revoked"
     WORKLOAD_RULE_ADDED = "workload_rule.added"
@@ -92,6 +97,8 @@ class KindRule:
     redactable: frozenset[str] = frozenset()
 
 
+# What a device's hook tells beside the words.
+_HOOK = frozenset({"device", "late", "link", "parent", "subagent"})
 _CALLER = frozenset({"person", "agent", "key"})
 _CALL = _CALLER | {
     "connection",
@@ -107,6 +114,7 @@ _CALL = _CALLER | {
     "reason",
     "link",
     "prompt",
+    "tool_use",
     "edge",
     "source",
     "fingerprint",
@@ -173,7 +181,21 @@ RULES: dict[EventKind, KindRule] = {
         ),
         (
             (EventKind.PROMPT_RECORDED,),
-            frozenset({"person", "agent", "conversation", "generation", "commitment", "source", "characters"}),
+            frozenset({"person", "agent", "conversation", "generation", "commitment", "source", "characters"})
+            | _HOOK
+            | {"attachments", "agent_version", "caused_by"},
+            frozenset({"conversation", "generation"}),
+        ),
+        (
+            (EventKind.PROMPT_FORGED,),
+            frozenset({"person", "agent", "conversation", "generation", "reason", "process"}) | _HOOK,
+            frozenset({"conversation", "generation"}),
+        ),
+        ((EventKind.PROMPT_ERASED,), frozenset({"by", "recorded_before", "count", "commitment"}), frozenset()),
+        (
+            (EventKind.TOOL_USE_BEGAN, EventKind.TOOL_USE_ENDED),
+            frozenset({"person", "agent", "conversation", "generation", "commitment", "tool", "name", "prompt"})
+            | _HOOK,
             frozenset({"conversation", "generation"}),
         ),
         ((EventKind.SESSION_OPENED,), _CALLER | {"connection", "conversation"}, frozenset({"conversation"})),
@@ -233,6 +255,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.MEMBER_CHANGED,
                 EventKind.DEVICE_ENROLLED,
                 EventKind.DEVICE_REVOKED,
+                EventKind.DEVICE_REQUEST_REFUSED,
                 EventKind.ACCOUNT_CREDENTIAL_ISSUED,
                 EventKind.ACCOUNT_CREDENTIAL_REVOKED,
                 EventKind.WORKLOAD_RULE_ADDED,

@@ -65,6 +65,29 @@ class Prompt(TenantScoped):
     commitment = models.CharField(max_length=64)
     characters = models.PositiveIntegerField()
     recorded_at = models.DateTimeField()
+    # The device that signed for it; none where it came by an API key.
+    device_id = models.UUIDField(null=True)
+    device_label = models.CharField(max_length=120, blank=True)
+    agent_kind = models.CharField(max_length=40, blank=True)
+    agent_version = models.CharField(max_length=80, blank=True)
+    attachments = ArrayField(models.TextField(), default=list)
+    workspace = models.TextField(blank=True)
+    # A sub-agent: with a conversation of its own (`parent_*`), or inside its parent's (`subagent`).
+    parent_conversation = models.CharField(max_length=200, blank=True)
+    parent_tool_use = models.CharField(max_length=200, blank=True)
+    subagent = models.CharField(max_length=200, blank=True)
+    # What led to a machine's turn: the prompt before it, or the parent's. The chain ends at a person's words.
+    caused_by_id = models.UUIDField(null=True)
+    # What stood above the hook, as the device saw it.
+    process = models.JSONField(null=True)
+    # By the device's own clock: shown, and nothing is decided by it.
+    occurred_at = models.DateTimeField(null=True)
+    is_late = models.BooleanField(default=False)
+    # The most a call linked to it may claim, and why.
+    level_cap = models.CharField(max_length=1, default="B")
+    cap_reason = models.CharField(max_length=200, blank=True)
+    # When its words were erased, since the tenant keeps them no longer.
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (
@@ -75,6 +98,57 @@ class Prompt(TenantScoped):
             # The list of prompts, newest first, page by page.
             models.Index(fields=("tenant", "-recorded_at", "-id"), name="prompt_newest"),
         )
+
+
+class ToolUse(TenantScoped):
+    """One use of a tool by an agent: its exact command sealed, with a masked copy, and when it began and ended."""
+
+    prompt_id = models.UUIDField(null=True)
+    person_id = models.UUIDField(null=True)
+    device_id = models.UUIDField(null=True)
+    agent_kind = models.CharField(max_length=40, blank=True)
+    conversation = models.CharField(max_length=200)
+    generation = models.CharField(max_length=200, blank=True)
+    # The agent's own name for it.
+    name = models.CharField(max_length=200)
+    tool = models.CharField(max_length=200)
+    sealed_command = models.BinaryField()
+    sealed_salt = models.BinaryField()
+    masked_command = models.TextField()
+    commitment = models.CharField(max_length=64)
+    cwd = models.TextField(blank=True)
+    subagent = models.CharField(max_length=200, blank=True)
+    parent_conversation = models.CharField(max_length=200, blank=True)
+    parent_tool_use = models.CharField(max_length=200, blank=True)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    is_late = models.BooleanField(default=False)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "conversation", "generation", "name", "person_id"),
+                name="one_tool_use_per_name",
+                nulls_distinct=False,
+            ),
+        )
+        indexes = (models.Index(fields=("tenant", "prompt_id", "began_at"), name="tool_use_by_prompt"),)
+
+
+class PromptKeeping(TenantScoped):
+    """A tenant's choices about prompts: what agents do while we cannot be reached, and how long words are kept."""
+
+    class OnUnreachable(models.TextChoices):
+        BLOCK = "block"
+        SPOOL = "spool"
+
+    on_unreachable = models.CharField(max_length=5, choices=OnUnreachable.choices, default=OnUnreachable.BLOCK)
+    # None keeps them.
+    retention_days = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant",), name="one_prompt_keeping_per_tenant"),)
 
 
 class RecordingPart(models.TextChoices):

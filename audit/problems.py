@@ -30,6 +30,27 @@ class PromptNotFound(Problem):
     title = "There is no such prompt in this tenant"
 
 
+class PromptErased(Problem):
+    code = "prompt.erased"
+    status = 410
+    title = "The words of this prompt were erased"
+    remedy = "Your organisation keeps prompts for a time only; the ledger still proves that it was recorded."
+
+
+class ToolUseConflict(Problem):
+    code = "tool_use.conflict"
+    status = 409
+    title = "Another command was recorded under this tool use"
+    remedy = "Give each tool use a name of its own; a recorded command never changes."
+
+
+class RetentionRefused(Problem):
+    code = "prompt.retention_refused"
+    status = 400
+    title = "Prompts cannot be kept for that long, or that short"
+    remedy = "Give 1 to 3,650 days, or null to keep them."
+
+
 class EventNotFound(Problem):
     code = "event.not_found"
     status = 404

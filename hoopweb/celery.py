@@ -16,4 +16,5 @@ app.conf.beat_schedule = {
     "expire-approvals": {"task": "gateway.requests.tasks.expire_approvals", "schedule": 5.0},
     "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 5.0},
     "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},
+    "erase-old-prompts": {"task": "audit.tasks.erase_old_prompts", "schedule": 3600.0},
 }

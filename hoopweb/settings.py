@@ -39,6 +39,10 @@ KEY_FILE = Path(os.environ.get("HOOPWEB_KEY_FILE", str(STATE_DIR / "secrets" / "
 UPSTREAM_AWS_URL = os.environ.get("HOOPWEB_UPSTREAM_AWS_URL", "")
 # What clients call the edges. Before such a name they put buckets (virtual-hosted S3) and operations' host prefixes.
 GATEWAY_NAMES = tuple(filter(None, os.environ.get("HOOPWEB_GATEWAY_NAMES", "localhost").split(",")))
+# What AWS SDKs of enrolled devices take as `endpoint_url`, and the authority behind it where it is no public one.
+AWS_ENDPOINT_URL = os.environ.get("HOOPWEB_EDGE_URL", "").rstrip("/")
+_ca_file = os.environ.get("HOOPWEB_CA_FILE", "")
+EDGE_CA_PEM = Path(_ca_file).read_text() if _ca_file else ""
 HOLD_SECONDS = float(os.environ.get("HOOPWEB_HOLD_SECONDS", "90"))
 INTERIM_SECONDS = float(os.environ.get("HOOPWEB_INTERIM_SECONDS", "15"))
 FEED_SECONDS = 0.25
@@ -87,6 +91,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "gateway.identity.middleware.CallerMiddleware",
+    "hoopweb.period.PeriodMiddleware",
 ]
 if ROLE == "web-edge":
     # The edge's API is signed by the edge's own key: no sessions, no cookies, no pages on its path.

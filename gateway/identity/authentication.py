@@ -50,6 +50,14 @@ class SwitchAuthentication(CallerAuthentication):
         return super().caller_of(request) or getattr(request._request, "suspended_caller", None)
 
 
+class DeviceAuthentication(CallerAuthentication):
+    """Also lets in an enrolled device by the signature on the request; the view that names it says so by that."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        signed: Caller | None = getattr(request._request, "device_caller", None)
+        return (signed, None) if signed is not None else super().authenticate(request)
+
+
 class IsCaller(BasePermission):
     """Each view names the right it needs per method in `rights`; a method without one is refused."""
 

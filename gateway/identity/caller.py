@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway.identity.door_models import SignIn
-from gateway.identity.models import ApiKey, Membership, User
+from gateway.identity.models import ApiKey, Device, Membership, User
 from gateway.identity.problems import RightMissing
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
@@ -23,6 +23,8 @@ class Caller:
     api_key: ApiKey | None = None
     # How and when the person at a browser proved to be there.
     sign_in: SignIn | None = None
+    # Set where the request itself was signed by an enrolled device.
+    device: Device | None = None
     # DRF and Django ask this of whatever stands in `request.user`.
     is_authenticated: bool = True
     is_active: bool = True

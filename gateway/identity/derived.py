@@ -47,6 +47,9 @@ def keep(*, tenant_id: UUID, parent_id: UUID, made: DerivedKey, by_label: str, n
         conversation=parent.conversation,
         generation=parent.generation,
         prompt_id=parent.prompt_id,
+        device_id=parent.device_id,
+        link_cap=parent.link_cap,
+        cap_reason=parent.cap_reason,
         issued_at=now,
         # Whatever was worked out: never later than the key it comes from.
         expires_at=min(made.expires_at, parent.expires_at),

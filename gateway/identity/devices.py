@@ -15,7 +15,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit.kinds import EventKind
 from audit.services import append
@@ -24,6 +24,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.door_models import DeviceLogin
 from gateway.identity.door_problems import DeviceUnknown, UserCodeRefused
 from gateway.identity.models import ApiKey, Device, GatewayKey, Membership, User
+from gateway.identity.proving import KeyStorage
 from gateway.identity.services import issue_api_key
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
@@ -67,7 +68,14 @@ class Enrolled:
 
 @transaction.atomic
 def start(
-    *, tenant: Tenant, device_name: str, public_key: bytes, source: str, now: datetime, random: Callable[[int], bytes]
+    *,
+    tenant: Tenant,
+    device_name: str,
+    public_key: bytes,
+    source: str,
+    now: datetime,
+    random: Callable[[int], bytes],
+    key_storage: KeyStorage = KeyStorage.FILE,
 ) -> Started:
     """Begin a login; anybody may. Raises UserCodeRefused for a key or name of no use, or where too many are open."""
     _check_machine(device_name, public_key)
@@ -87,6 +95,7 @@ def start(
                 user_code=user_code,
                 device_name=device_name,
                 public_key=public_key,
+                key_storage=key_storage.value,
                 source=source[:60],
                 started_at=now,
                 expires_at=now + LIFETIME,
@@ -167,7 +176,11 @@ def _enrol(
     if not scopes:
         return Poll.DENIED
     device: Device = Device.objects.create(
-        tenant=tenant, user=user, name=login.device_name, public_key=bytes(login.public_key)
+        tenant=tenant,
+        user=user,
+        name=login.device_name,
+        public_key=bytes(login.public_key),
+        key_storage=login.key_storage,
     )
     key, plaintext = issue_api_key(
         tenant=tenant,
@@ -209,7 +222,8 @@ def revoke(*, tenant: Tenant, device_id: UUID, by: User | None, by_label: str, n
         device.save(update_fields=("revoked_at",))
         issued = list(ApiKey.objects.for_tenant(tenant).filter(device=device).values_list("pk", flat=True))
         ApiKey.objects.for_tenant(tenant).filter(pk__in=issued, revoked_at=None).update(revoked_at=now)
-        GatewayKey.objects.for_tenant(tenant).filter(issued_by_key__in=issued, revoked_at=None).update(revoked_at=now)
+        own = Q(issued_by_key__in=issued) | Q(device=device)
+        GatewayKey.objects.for_tenant(tenant).filter(own, revoked_at=None).update(revoked_at=now)
         _record(EventKind.DEVICE_REVOKED, device, by_label, now)
     return device
 

@@ -114,6 +114,7 @@ class DeviceLogin(TenantScoped):
     user_code = models.CharField(max_length=8)
     device_name = models.CharField(max_length=120)
     public_key = models.BinaryField()
+    key_storage = models.CharField(max_length=20, default="file")
     source = models.CharField(max_length=60, blank=True)
     started_at = models.DateTimeField()
     expires_at = models.DateTimeField()

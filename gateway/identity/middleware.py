@@ -12,12 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from gateway.identity import keys, sign_ins
+from gateway.identity import device_door, key_guesses, keys, sign_ins
 from gateway.identity.caller import Caller
+from gateway.identity.device_problems import DeviceRefused
 from gateway.identity.door_problems import SessionEnded
 from gateway.identity.models import ApiKey, Membership, User
 from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
@@ -46,7 +48,9 @@ class CallerMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.caller, request.caller_problem = None, NotSignedIn()  # type: ignore[attr-defined]  # our own attributes
-        request.suspended_caller = None  # type: ignore[attr-defined]
+        request.suspended_caller = request.device_caller = None  # type: ignore[attr-defined]
+        if device_door.is_signed(request.headers):
+            return self._signed(request)
         name, plaintext = _api_key_of(request)
         tenant_id = name.tenant_id if name else _tenant_of_session(request)
         if plaintext and not name:
@@ -63,6 +67,38 @@ class CallerMiddleware:
             if not _works_outside_transactions(request):
                 return self.get_response(request)
         return self.get_response(request)
+
+    def _signed(self, request: HttpRequest) -> HttpResponse:
+        """A request with a device's signature: let in by that alone, and only where a view takes devices."""
+        now = timezone.now()
+        try:
+            tenant_id, caller = _device_caller(request, now)
+        except Problem as problem:
+            request.caller_problem = problem  # type: ignore[attr-defined]
+            device_door.count_refusal(problem, source=request.META.get("REMOTE_ADDR", ""), now=now)
+            return self.get_response(request)
+        request.device_caller = caller  # type: ignore[attr-defined]
+        with in_tenant(tenant_id):
+            return self.get_response(request)
+
+
+def _device_caller(request: HttpRequest, now: datetime) -> tuple[UUID, Caller]:
+    if "Authorization" in request.headers:
+        raise DeviceRefused("A signed request carries no `Authorization`")
+    tenant_id = device_door.tenant_of(request.headers)
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise DeviceRefused("The body is too large") from None
+    caller = device_door.admitted(
+        tenant_id=tenant_id,
+        headers=request.headers,
+        method=str(request.method),
+        target=request.get_full_path(),
+        body=body,
+        now=now,
+    )
+    return tenant_id, caller
 
 
 def _works_outside_transactions(request: HttpRequest) -> bool:
@@ -110,7 +146,7 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
     if tenant is None:
         raise KeyRefused if name else NotSignedIn
     if name:
-        return _caller_of_key(tenant, name, plaintext, timezone.now())
+        return _caller_of_key(tenant, name, plaintext, timezone.now(), source=request.META.get("REMOTE_ADDR", ""))
     user = request.user
     if not isinstance(user, User):
         raise NotSignedIn
@@ -122,9 +158,13 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
     return Caller(tenant=tenant, user=user, membership=membership, rights=membership.rights, sign_in=sign_in)
 
 
-def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime) -> Caller:
+def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime, *, source: str) -> Caller:
+    key_guesses.must_be_few(key_id=name.key_id, source=source, now=now)
     key = ApiKey.objects.for_tenant(tenant).select_related("user", "service_account").filter(pk=name.key_id).first()
-    if key is None or not keys.matches(plaintext, key.digest) or not key.is_live(now):
+    if key is not None and not keys.matches(plaintext, key.digest):
+        key_guesses.count_wrong(key_id=name.key_id, source=source, now=now)
+        raise KeyRefused
+    if key is None or not key.is_live(now):
         raise KeyRefused
     if key.service_account is not None and key.service_account.is_suspended:
         raise KeyRefused

@@ -82,8 +82,24 @@ class Device(TenantScoped):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="devices")
     name = models.CharField(max_length=120)
     public_key = models.BinaryField()
+    # Where its private key lies (`proving.KeyStorage`), as its client said: what it may prove depends on it.
+    key_storage = models.CharField(max_length=20, default="file")
     enrolled_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True)
+    # When a refusal of it last became an event: a copied request sent a thousand times is told once a minute.
+    refusal_told_at = models.DateTimeField(null=True)
+
+
+class DeviceNonce(TenantScoped):
+    """The nonce of a device's signature, good once. Kept as long as the signature would be believed."""
+
+    device = TenantForeignKey(Device, related_name="nonces")
+    nonce = models.BinaryField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "device", "nonce"), name="one_use_per_nonce"),)
+        indexes = (models.Index(fields=("tenant", "device", "seen_at"), name="nonces_by_age"),)
 
 
 class ApiKey(TenantScoped):
@@ -131,6 +147,10 @@ class GatewayKey(TenantScoped):
     # A key asked of AWS through us (AssumeRole, GetSessionToken, CreateSession): the keys it came from, eldest first.
     # It ends with any of them.
     ancestors = ArrayField(models.UUIDField(), default=list)
+    # The device that asked for it, the most its calls may claim (A to C), and why: all empty for keys of the REST API.
+    device = TenantForeignKey(Device, null=True, related_name="gateway_keys")
+    link_cap = models.CharField(max_length=1, blank=True)
+    cap_reason = models.CharField(max_length=200, blank=True)
     # Which roles its calls go through, one hop each after the connection's own (see `gateway.connections.chain`).
     role_chain = models.JSONField(default=list)
 

@@ -20,7 +20,7 @@ from audit.kinds import EventKind
 from audit.services import append
 from gateway.identity import keys, selectors
 from gateway.identity.keys import IssuedGatewayKey
-from gateway.identity.models import Agent, ApiKey, GatewayKey, Membership, ServiceAccount, User
+from gateway.identity.models import Agent, ApiKey, Device, GatewayKey, Membership, ServiceAccount, User
 from gateway.identity.problems import (
     AgentSuspended,
     KeyUnknown,
@@ -31,6 +31,7 @@ from gateway.identity.problems import (
     PasswordRefused,
     ScopeRefused,
 )
+from gateway.identity.proving import Cap
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right, Role
@@ -244,17 +245,21 @@ def issue_gateway_key(
     issued_by_key: UUID | None,
     now: datetime,
     random: Random,
+    device: Device | None = None,
+    cap: Cap | None = None,
 ) -> tuple[GatewayKey, IssuedGatewayKey]:
     """Issue AWS-shaped keys for one person or workload, agent and connection; secret and token are returned once.
 
-    Raises LifetimeRefused, NameRefused, NotAMember or AgentSuspended; the commit refuses a foreign connection.
+    With a device, its token follows from its secret, so that the keys can be given again while they live. Raises
+    LifetimeRefused, NameRefused, NotAMember or AgentSuspended; the commit refuses a foreign connection.
     """
     holder = user or service_account
     if holder is None or (user and service_account):
         raise NotAMember("A gateway key is one person's or one workload's")
     _check_gateway_key(tenant, holder, agent, references=(conversation, generation), lifetime=lifetime)
     key_id = uuid.uuid4()
-    issued = keys.issue_gateway_key(tenant_id=tenant.pk, key_id=key_id, random=random)
+    issue = keys.issue_gateway_key if device is None else keys.issue_derived_key
+    issued = issue(tenant_id=tenant.pk, key_id=key_id, random=random)
     made: GatewayKey = GatewayKey.objects.create(
         id=key_id,
         tenant=tenant,
@@ -271,6 +276,9 @@ def issue_gateway_key(
         issued_at=now,
         expires_at=now + lifetime,
         issued_by_key=issued_by_key,
+        device=device,
+        link_cap=cap.level.value if cap is not None else "",
+        cap_reason=cap.reason[:200] if cap is not None else "",
     )
     _record_issue(made, holder, agent, by_label, now)
     return made, issued
@@ -312,6 +320,8 @@ def _record_issue(
     }
     if agent is not None:
         data["agent"] = agent.name
+    if key.device is not None:
+        data |= {"what": f"device {key.device.name}", "result": f"at most {key.link_cap}", "reason": key.cap_reason}
     append(tenant_id=key.tenant_id, kind=EventKind.KEY_ISSUED, at=now, subject=key.pk, data=data)
 
 

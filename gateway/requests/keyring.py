@@ -16,11 +16,12 @@ from django.db import DatabaseError, connection
 
 from gateway.connections.chain import hops_of
 from gateway.connections.sts import BaseKeys, RoleTarget
+from gateway.identity.proving import Cap
 from gateway.problems import Problem
 from gateway.requests.problems import BootFenced, KeyExpired, PrincipalSuspended
 from gateway.sealing.envelope import SealBroken
 from gateway.sealing.services import unseal
-from gateway.terms import Principal, PrincipalKind, SessionCounters
+from gateway.terms import LinkLevel, Principal, PrincipalKind, SessionCounters
 from gateway.wire.contract import OpaqueChoice
 
 SECRET_COLUMN = "identity_gatewaykey.sealed_secret"  # noqa: S105  # the name of a column
@@ -73,12 +74,26 @@ _COLUMNS = (
     "opaque_payloads",
     "role_chain",
     "ancestors",
+    "device_id",
+    "link_cap",
+    "cap_reason",
+    "issued_at",
+    "last_recorded",
+    "last_cap",
+    "last_cap_reason",
+    "last_device",
+    "superseded_at",
+    "open_tools",
+    "tool_use_id",
+    "last_sign",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM "  # noqa: S608  # names of our own view
 _NAMED = _SELECT + "requests_keys(%s, %s::text[], %s, %s)"
 _BY_ID = _SELECT + "requests_key WHERE tenant_id = %s AND id = ANY(%s)"
 # What `requests_keys` raises for a boot that may admit no more.
 _FENCED = "HB001"
+# A prompt no device signed for carries no more than this.
+_NO_DEVICE = Cap(level=LinkLevel.CONVERSATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +111,31 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptFacts:
-    """The newest prompt of the key's conversation."""
+    """The prompt of the key's generation, or the newest of its conversation.
+
+    `cap` is the most it can carry; `superseded_at` is when a newer one came (asked only where the key names the
+    generation); `signed_at` the last sign of life of its tools, `tool_use_id` the one that is open if it is one.
+    """
 
     id: UUID
     is_machine_turn: bool
     generation: str
+    recorded_at: datetime | None = None
+    cap: Cap = _NO_DEVICE
+    device_id: UUID | None = None
+    superseded_at: datetime | None = None
+    open_tools: int = 0
+    tool_use_id: UUID | None = None
+    signed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFacts:
+    """The device a key was issued to, when, and the most the key may claim."""
+
+    id: UUID
+    issued_at: datetime
+    cap: Cap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +161,8 @@ class KeyFacts:
     ancestors: tuple[UUID, ...] = ()
     # The newest prompt of a conversation that only the client names (see `declared`).
     declared: PromptFacts | None = None
+    # None for keys of the REST API, which no device signed for.
+    device: DeviceFacts | None = None
 
     @property
     def root_id(self) -> UUID:
@@ -232,6 +269,7 @@ def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
             distinct_resources=row["distinct_resources"] or 0,
         ),
         prompt=_prompt(row),
+        device=_device(row),
         ancestors=tuple(row["ancestors"]),
     )
 
@@ -295,5 +333,22 @@ def _suspended(row: dict[str, Any]) -> str:
 def _prompt(row: dict[str, Any]) -> PromptFacts | None:
     if row["last_prompt"] is None:
         return None
-    is_machine = row["last_source"] != "person"
-    return PromptFacts(id=row["last_prompt"], is_machine_turn=is_machine, generation=row["last_generation"])
+    return PromptFacts(
+        id=row["last_prompt"],
+        is_machine_turn=row["last_source"] != "person",
+        generation=row["last_generation"],
+        recorded_at=row["last_recorded"],
+        cap=Cap(level=LinkLevel(row["last_cap"]), reason=row["last_cap_reason"]),
+        device_id=row["last_device"],
+        superseded_at=row["superseded_at"],
+        open_tools=row["open_tools"] or 0,
+        tool_use_id=row["tool_use_id"] if row["open_tools"] == 1 else None,
+        signed_at=row["last_sign"],
+    )
+
+
+def _device(row: dict[str, Any]) -> DeviceFacts | None:
+    if row["device_id"] is None:
+        return None
+    cap = Cap(level=LinkLevel(row["link_cap"]), reason=row["cap_reason"])
+    return DeviceFacts(id=row["device_id"], issued_at=row["issued_at"], cap=cap)

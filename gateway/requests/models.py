@@ -39,6 +39,8 @@ class ProxiedRequest(TenantScoped):
     session = TenantForeignKey(Session, related_name="requests", db_index=False)
     prompt = TenantForeignKey(Prompt, null=True, related_name="requests")
     key = TenantForeignKey(GatewayKey, related_name="requests", db_index=False)
+    # The one tool use that was open when the call came (`audit.ToolUse`); none where several were, or none was told.
+    tool_use_id = models.UUIDField(null=True)
     link = models.CharField(max_length=1)
     link_reason = models.CharField(max_length=200)
     person_id = models.UUIDField(null=True)

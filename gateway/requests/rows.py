@@ -42,7 +42,7 @@ def fingerprint(admission: Admission) -> str:
 def _base(
     admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
 ) -> ProxiedRequest:
-    link = link_of(key)
+    link = link_of(key, now=now)
     invocation = {name.lower(): value for name, value in admission.headers}.get("amz-sdk-invocation-id", "")
     text = storable.text
     return ProxiedRequest(
@@ -51,6 +51,7 @@ def _base(
         session_id=session_id,
         prompt_id=link.prompt_id,
         key_id=key.id,
+        tool_use_id=link.tool_use_id,
         link=link.level.value,
         link_reason=link.reason,
         person_id=key.person_id,
@@ -154,6 +155,7 @@ def _call(row: ProxiedRequest) -> dict[str, Any]:
         "reason": row.reason,
         "link": row.link,
         "prompt": str(row.prompt_id) if row.prompt_id else None,
+        **({"tool_use": str(row.tool_use_id)} if row.tool_use_id else {}),
         "edge": str(row.edge_id),
         "source": row.source,
         "approval": str(row.approval_id) if row.approval_id else None,

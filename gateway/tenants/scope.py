@@ -14,7 +14,9 @@ from django.db import connection, transaction
 
 from gateway.tenants.models import Tenant
 
-_Setting = Literal["app.tenant_id", "app.user_id", "app.edge_id", "app.all_tenants", "app.tenant_slug", "app.role_arn"]
+_Setting = Literal[
+    "app.tenant_id", "app.user_id", "app.edge_id", "app.all_tenants", "app.tenant_slug", "app.role_arn", "app.device_id"
+]
 
 
 def _set(setting: _Setting, value: str) -> None:
@@ -54,6 +56,14 @@ def as_role(role_arn: str) -> Iterator[None]:
     """Open a transaction that sees the connections of one AWS role, and nothing else."""
     with transaction.atomic():
         _set("app.role_arn", role_arn)
+        yield
+
+
+@contextmanager
+def as_device(device_id: UUID) -> Iterator[None]:
+    """Open a transaction that sees one enrolled device, and nothing else: it tells whose tenant is to be entered."""
+    with transaction.atomic():
+        _set("app.device_id", str(device_id))
         yield
 
 

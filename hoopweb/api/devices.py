@@ -24,7 +24,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 
     class Meta:
         model = Device
-        fields = ("id", "name", "user", "username", "enrolled_at", "revoked_at")
+        fields = ("id", "name", "user", "username", "key_storage", "enrolled_at", "revoked_at")
 
 
 class Devices(ApiView):

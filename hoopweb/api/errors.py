@@ -112,7 +112,8 @@ def body_of(problem: Problem, *, errors: Any = None) -> dict[str, Any]:
 def nothing_changes(request: HttpRequest) -> None:
     """Roll the caller's transaction back: what ends in an error has changed nothing. No query may follow."""
     # Without a caller there is no transaction of ours around the request (see CallerMiddleware).
-    if getattr(request, "caller", None) is not None and connection.in_atomic_block:
+    caller = getattr(request, "caller", None) or getattr(request, "device_caller", None)
+    if caller is not None and connection.in_atomic_block:
         transaction.set_rollback(True)
 
 
@@ -127,6 +128,11 @@ def _answer(problem: Problem, *, errors: Any = None, headers: Mapping[str, str] 
         headers={**_headers(problem), **(headers or {})},
         content_type=CONTENT_TYPE,
     )
+
+
+def refused(problem: Problem) -> Response:
+    """A problem as an answer whose transaction is kept: for refusals that are themselves a finding."""
+    return _answer(problem)
 
 
 def _of_drf(error: exceptions.APIException) -> Response:

@@ -26,6 +26,7 @@ from gateway.identity import devices, token_exchange, workloads
 from gateway.identity.door_problems import SignOnRefused
 from gateway.identity.keys import read_api_key
 from gateway.identity.problems import ScopeRefused
+from gateway.identity.proving import KeyStorage
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant, tenant_named
@@ -95,7 +96,7 @@ def _required(fields: dict[str, str], name: str) -> str:
 
 @endpoint
 def device_authorization(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[str, Any]:
-    """Begin a device login for an organisation: `client_id`, `organisation`, `device_name`, `public_key`."""
+    """Begin a device login for an organisation: `client_id`, `organisation`, `device_name`, `public_key`, `key_storage`."""
     _must_be_our_client(fields)
     tenant = tenant_named(_required(fields, "organisation")[:40])
     if tenant is None or tenant.is_suspended:
@@ -105,6 +106,7 @@ def device_authorization(request: HttpRequest, fields: dict[str, str], now: date
             tenant=tenant,
             device_name=_required(fields, "device_name"),
             public_key=_key(_required(fields, "public_key")),
+            key_storage=_storage(fields.get("key_storage", KeyStorage.FILE)),
             source=request.META.get("REMOTE_ADDR", ""),
             now=now,
             random=os.urandom,
@@ -122,6 +124,13 @@ def _key(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError:
         raise OAuthError("invalid_request", "`public_key` is 32 bytes of Ed25519 in base64") from None
+
+
+def _storage(text: str) -> KeyStorage:
+    try:
+        return KeyStorage(text)
+    except ValueError:
+        raise OAuthError("invalid_request", f"`key_storage` is one of {', '.join(KeyStorage)}") from None
 
 
 def _started(started: devices.Started) -> dict[str, Any]:
@@ -145,7 +154,7 @@ def token(request: HttpRequest, fields: dict[str, str], now: datetime) -> dict[s
             _must_be_our_client(fields)
             return _device_token(_required(fields, "device_code"), now)
         case Grant.CLIENT:
-            return _client_token(*_client(request, fields), now)
+            return _client_token(*_client(request, fields), request.META.get("REMOTE_ADDR", ""), now)
         case Grant.EXCHANGE:
             return _exchanged(request, fields, now)
         case _:
@@ -166,7 +175,7 @@ def _client(request: HttpRequest, fields: dict[str, str]) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(secret)
 
 
-def _client_token(client_id: str, client_secret: str, now: datetime) -> dict[str, Any]:
+def _client_token(client_id: str, client_secret: str, source: str, now: datetime) -> dict[str, Any]:
     named = read_api_key(client_secret)
     issued = None
     if named is not None:
@@ -174,7 +183,12 @@ def _client_token(client_id: str, client_secret: str, now: datetime) -> dict[str
             tenant = Tenant.objects.filter(pk=named.tenant_id, is_suspended=False).first()
             if tenant is not None:
                 issued = workloads.token_for_secret(
-                    tenant=tenant, client_id=client_id, client_secret=client_secret, now=now, random=os.urandom
+                    tenant=tenant,
+                    client_id=client_id,
+                    client_secret=client_secret,
+                    source=source,
+                    now=now,
+                    random=os.urandom,
                 )
     if issued is None:
         raise OAuthError("invalid_client", "This client is unknown, or its secret is not live", status=401)

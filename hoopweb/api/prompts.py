@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,15 +18,31 @@ from rest_framework.response import Response
 
 from audit.models import Prompt
 from audit.problems import PromptNotFound
-from audit.prompts import LARGEST_NAME, LARGEST_PROMPT, read_exact, record_prompt
+from audit.prompts import (
+    BY_API_KEY,
+    LARGEST_NAME,
+    LARGEST_PROMPT,
+    read_exact,
+    record_forgery,
+    record_prompt,
+)
 from audit.searching import LONGEST_SEARCH, searched
+from gateway.identity.agent_keys import agent_of
+from gateway.identity.authentication import DeviceAuthentication
+from gateway.identity.caller import Caller
+from gateway.identity.device_problems import PromptForged
+from gateway.identity.models import Agent
 from gateway.identity.proof import fresh_proof
+from gateway.identity.proving import Cap, forgery_of, prompt_cap
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
-from hoopweb.api.base import ApiView, PageQuery, StrictSerializer, describe, page_of, paged
+from gateway.terms import LinkLevel
+from hoopweb.api.base import ApiView, PageQuery, describe, page_of, paged
+from hoopweb.api.errors import refused
 from hoopweb.api.idempotency import idempotent
 from hoopweb.api.keys import own_agent
 from hoopweb.api.pagination import Page, newest
+from hoopweb.api.signed import LONGEST_PATH, MOST_ATTACHMENTS, HookBody, facts_of, id_or_none, told
 
 ORDER = newest("prompts", "recorded_at")
 # Who speaks in this turn: a person, or a machine (a schedule, another agent's hand-over).
@@ -36,6 +53,9 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
     person = serializers.UUIDField(source="person_id", allow_null=True)
     agent = serializers.UUIDField(source="agent_id", allow_null=True)
     text = serializers.CharField(source="masked_text", help_text="Secrets replaced.")
+    device = serializers.UUIDField(source="device_id", allow_null=True)
+    caused_by = serializers.UUIDField(source="caused_by_id", allow_null=True)
+    url = serializers.SerializerMethodField(help_text="The prompt's page, with everything it caused.")
 
     class Meta:
         model = Prompt
@@ -52,7 +72,26 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
             "characters",
             "commitment",
             "recorded_at",
+            "device",
+            "device_label",
+            "agent_kind",
+            "agent_version",
+            "attachments",
+            "workspace",
+            "parent_conversation",
+            "parent_tool_use",
+            "subagent",
+            "caused_by",
+            "is_late",
+            "occurred_at",
+            "level_cap",
+            "cap_reason",
+            "erased_at",
+            "url",
         )
+
+    def get_url(self, row: Prompt) -> str:
+        return f"{settings.PUBLIC_URL}/prompts/{row.pk}/"
 
 
 class ExactPromptSerializer(serializers.Serializer[Any]):
@@ -60,11 +99,13 @@ class ExactPromptSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="Exactly as recorded, secrets included.")
 
 
-class PromptBody(StrictSerializer):
+class PromptBody(HookBody):
     text = serializers.CharField(trim_whitespace=False, max_length=LARGEST_PROMPT)
-    conversation = serializers.CharField(max_length=LARGEST_NAME)
     generation = serializers.CharField(max_length=LARGEST_NAME)
-    agent = serializers.UUIDField(required=False, allow_null=True, default=None)
+    attachments = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST_PATH), required=False, default=list, max_length=MOST_ATTACHMENTS
+    )
+    workspace = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_PATH)
     source = serializers.ChoiceField(SOURCES, required=False, default="person")  # type: ignore[assignment]  # DRF takes declared fields off the class, so nothing is hidden
 
 
@@ -108,6 +149,7 @@ def _place(cursor: str) -> tuple[datetime, UUID]:
 
 
 class Prompts(ApiView):
+    authentication_classes = (DeviceAuthentication,)
     rights: ClassVar = {"GET": Right.SESSIONS_READ, "POST": Right.PROMPTS_WRITE}
 
     @describe(
@@ -129,18 +171,41 @@ class Prompts(ApiView):
     @idempotent
     def post(self, request: Request) -> Response:
         caller, body = self.caller, self.body(PromptBody)
-        agent = own_agent(caller, body.pop("agent"))
+        agent, hook = self._agent(body["agent"]), told(body, caller, _cap_of(caller, body))
+        named = {"conversation": body["conversation"], "generation": body["generation"]}
+        said = {"person_label": caller.label, "agent_label": agent.name if agent else "", "hook": hook, **named}
+        forged = forgery_of(facts_of(body)) if caller.device is not None else ""
+        if forged and caller.device is not None:
+            # Answered, not raised: what is raised is rolled back, and this refusal is the finding itself.
+            record_forgery(tenant=caller.tenant, subject=caller.device.pk, reason=forged, now=self.now, **said)
+            return refused(PromptForged(forged))
         prompt = record_prompt(
             tenant=caller.tenant,
             person_id=caller.user.pk if caller.user else None,
-            person_label=caller.label,
             agent_id=agent.pk if agent else None,
-            agent_label=agent.name if agent else "",
+            text=body["text"],
+            source=body["source"],
             now=self.now,
             random=os.urandom,
-            **body,
+            **said,
         )
         return Response(PromptSerializer(prompt).data, status=201)
+
+    def _agent(self, named: str | None) -> Agent | None:
+        """A device names the kind of its person's agent, an API key an agent by its id."""
+        caller = self.caller
+        if caller.device is not None and caller.user is not None:
+            return agent_of(caller.tenant, owner=caller.user, kind=named or "", now=self.now)
+        found = id_or_none(named) if named else None
+        if named and found is None:
+            raise serializers.ValidationError({"agent": ["With an API key, the id of an agent."]})
+        return own_agent(caller, found)
+
+
+def _cap_of(caller: Caller, body: dict[str, Any]) -> Cap:
+    if caller.device is None:
+        return Cap(level=LinkLevel.CONVERSATION, reason=BY_API_KEY.cap_reason)
+    return prompt_cap(caller.device.key_storage, facts_of(body), is_late=body["is_late"])
 
 
 class OnePrompt(ApiView):
