@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.masking.content import ContentScanner
-from gateway.masking.recorded import mask_text
+from gateway.masking.recorded import mask_json, mask_text
 from tests.masking.canaries import Canary, canaries, fingerprint, traces
 
 FORMS: dict[str, Callable[[str], str]] = {
@@ -45,6 +45,8 @@ def test_tokens_inside_names_are_masked(scanner: ContentScanner) -> None:
             if canary.text == canary.secret and canary.kind != "PEM key":
                 masked = mask_text(f"The key dumps/{canary.text}.txt does not exist", scanner=scanner).text
                 assert not shown(canary, masked), fingerprint(canary)
+                named, _counts = mask_json({"Key": f"dumps/{canary.text}.txt", "arn": f"arn:aws:s3:::b/{canary.text}"})
+                assert not shown(canary, str(named)), fingerprint(canary)
 
 
 def test_all_of_them_in_one_text(scanner: ContentScanner) -> None:
