@@ -36,8 +36,13 @@ def visible_connection(caller: Caller, connection_id: UUID) -> Connection:
 
 
 def usable_connection(caller: Caller, connection_id: UUID) -> Connection:
-    """A connection the caller may have keys to; raises ConnectionUnknown. No role replaces the group here."""
-    return _one(open_to_caller(selectors.connections(caller.tenant), caller, USE), connection_id)
+    """A connection the caller may have keys to; raises ConnectionUnknown."""
+    return _one(usable_connections(caller), connection_id)
+
+
+def usable_connections(caller: Caller) -> QuerySet[Connection]:
+    """The connections the caller may have keys to, by name. No role replaces the group here."""
+    return open_to_caller(selectors.connections(caller.tenant), caller, USE)
 
 
 def _one(rows: QuerySet[Connection], connection_id: UUID) -> Connection:

@@ -33,22 +33,34 @@ class Throttle:
             url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, health_check_interval=30
         )
         self._own: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._full: OrderedDict[str, datetime] = OrderedDict()
         self._most_kept = most_kept
         self._lock = threading.Lock()
 
     def count(self, name: str, *, most: int, window: timedelta, now: datetime) -> None:
         """Count one guess; raises SignInThrottled where there were `most` of this name in the window already."""
         # Hashed: a key takes no free text, and whoever reads Valkey learns no names.
-        key = _PREFIX + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        key = _key(name)
         # Both, always: the process's own count stands ready when Valkey goes, and bounds what gets through then.
         if max(self._counted_here(key, window, now), self._counted_by_all(key, window)) > most:
+            with self._lock:
+                self._full[key] = now + window
+                while len(self._full) > self._most_kept:
+                    self._full.popitem(last=False)
             raise SignInThrottled
+
+    def is_full(self, name: str, *, now: datetime) -> bool:
+        """Whether this process has told somebody, within a window, that it is too often; Valkey is not asked."""
+        with self._lock:
+            until = self._full.get(_key(name))
+        return until is not None and now < until
 
     def forget(self, name: str) -> None:
         """The guess was right: earlier wrong ones count no more."""
-        key = _PREFIX + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        key = _key(name)
         with self._lock:
             self._own.pop(key, None)
+            self._full.pop(key, None)
         try:
             self._shared.delete(key)
         except redis.RedisError as error:
@@ -75,6 +87,10 @@ class Throttle:
         except redis.RedisError as error:
             log.warning("guesses are counted by this process alone: %s", type(error).__name__)
             return 0
+
+
+def _key(name: str) -> str:
+    return _PREFIX + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @cache

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from audit.kinds import EventKind
 from audit.services import append
-from gateway.identity import keys
+from gateway.identity import key_guesses, keys
 from gateway.identity.door_models import AccountSecret
 from gateway.identity.door_problems import AccountUnknown, TooManySecrets
 from gateway.identity.models import ApiKey, ServiceAccount
@@ -106,13 +106,19 @@ def _record(kind: EventKind, account: ServiceAccount, subject: UUID, by_label: s
 
 @transaction.atomic
 def token_for_secret(
-    *, tenant: Tenant, client_id: str, client_secret: str, now: datetime, random: Random
+    *, tenant: Tenant, client_id: str, client_secret: str, source: str, now: datetime, random: Random
 ) -> Issued | None:
-    """Return a token for a live secret of that account, or None."""
+    """Return a token for a live secret of that account, or None; raises SignInThrottled after wrong ones from there."""
     named = keys.read_api_key(client_secret)
+    if named is None:
+        return None
+    key_guesses.must_be_few(key_id=named.key_id, source=source, now=now)
     rows = AccountSecret.objects.for_tenant(tenant).select_related("service_account")
-    secret: AccountSecret | None = rows.filter(pk=named.key_id).first() if named else None
-    if secret is None or not keys.matches(client_secret, secret.digest) or not secret.is_live(now):
+    secret: AccountSecret | None = rows.filter(pk=named.key_id).first()
+    if secret is not None and not keys.matches(client_secret, secret.digest):
+        key_guesses.count_wrong(key_id=named.key_id, source=source, now=now)
+        return None
+    if secret is None or not secret.is_live(now):
         return None
     account = secret.service_account
     if str(account.pk) != client_id or account.is_suspended:

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.keeping import choices
+from gateway.connections.access import usable_connections
 from gateway.connections.models import ConnectionState
-from gateway.connections.selectors import connections
 from gateway.identity import devices
 from gateway.identity.proving import storage_cap
 from gateway.tenants.rights import Right
@@ -70,7 +70,7 @@ class OwnDevice(DeviceView):
             "person": {"id": user.pk, "username": user.get_username()},
             "tenant": {"id": tenant.pk, "slug": tenant.slug, "title": tenant.title},
             "server_time": self.now,
-            "connections": connections(tenant).filter(state=ConnectionState.ACTIVE),
+            "connections": usable_connections(caller).filter(state=ConnectionState.ACTIVE),
             "gateway_url": settings.PUBLIC_URL,
             "aws_url": settings.AWS_ENDPOINT_URL,
             "ca_pem": settings.EDGE_CA_PEM,
