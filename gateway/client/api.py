@@ -64,9 +64,16 @@ def fields_of(answer: Answer) -> dict[str, Any]:
 
 def _told(problem: Mapping[str, Any]) -> str:
     """The problem's own sentences on one line, whatever is in them."""
-    parts = [str(problem[name]).strip().rstrip(".") for name in ("title", "detail", "remedy") if problem.get(name)]
+    errors = problem.get("errors")
+    faults = [f"{name}: {its[0] if isinstance(its, list) and its else its}" for name, its in _members(errors)]
+    told = [problem.get("title"), problem.get("detail"), *faults, problem.get("remedy")]
+    parts = [str(part).strip().rstrip(".") for part in told if part]
     text = " ".join(f"{part}." for part in dict.fromkeys(parts)) or "The gateway refused."
     return "".join(character if character.isprintable() else " " for character in text)[:600]
+
+
+def _members(errors: Any) -> list[tuple[str, Any]]:
+    return list(errors.items())[:3] if isinstance(errors, dict) else []
 
 
 def call(place: Place, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

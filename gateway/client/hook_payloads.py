@@ -20,6 +20,7 @@ _LONGEST_PATH = 4096
 _MOST_ATTACHMENTS = 200
 # What a tool that is no shell was given is kept for people to read; files' whole contents are not.
 _LONGEST_INPUT = 32 * 1024
+_NO_WORDS = "(no words)"
 
 
 class Agent(StrEnum):
@@ -181,7 +182,8 @@ def _prompt(payload: Mapping[str, Any], agent: Agent) -> dict[str, Any]:
     if not isinstance(prompt, str):
         raise Malformed("The event has no `prompt`, or it is no text.")
     return {
-        "text": prompt,
+        # A picture alone has no words; the gateway keeps none without.
+        "text": prompt or _NO_WORDS,
         "agent_version": _optional_text(payload, "cursor_version") if agent is Agent.CURSOR else "",
         "attachments": _attachments(payload),
         "source": _source(payload, agent),
@@ -228,7 +230,7 @@ def _subagent(payload: Mapping[str, Any], name: str) -> HookEvent:
         conversation=_text(payload, "subagent_id"),
         generation=_generation(payload, Agent.CURSOR) or _text(payload, "subagent_id"),
         fields={
-            "text": task,
+            "text": task or _NO_WORDS,
             "agent_version": _optional_text(payload, "cursor_version"),
             "attachments": [],
             "source": "machine",

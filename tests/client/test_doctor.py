@@ -37,13 +37,12 @@ def examined(laptop: Machine, *arguments: str, **more: str) -> tuple[int, dict[s
 def device(laptop: Machine) -> dict[str, Any]:
     told = {
         "person": {"username": "alice"},
-        "gateway": {"url": ENDPOINT, "ca": ""},
         "gateway_url": "https://gateway.example",
         "aws_url": ENDPOINT,
         "ca_pem": "",
         "server_time": datetime.now(UTC).isoformat(),
         "on_unreachable": "spool",
-        "connections": [{"id": "1", "name": "billing", "region": "eu-west-1", "regions": ["eu-west-1"]}],
+        "connections": [{"id": "1", "name": "billing", "regions": ["eu-west-1"]}],
     }
     laptop.gateway.replies["GET", "/api/v1/device/"] = lambda _: (200, told)
     return told

@@ -95,12 +95,11 @@ def told(laptop: Machine) -> dict[str, Any]:
     """What the gateway says of this device."""
     device = {
         "person": {"username": "alice"},
-        "gateway": {"url": "https://aws.gateway.example", "ca": "-----BEGIN CERTIFICATE-----\n"},
         "aws_url": "https://aws.gateway.example",
         "ca_pem": "-----BEGIN CERTIFICATE-----\n",
         "connections": [
-            {"id": "1", "name": "billing", "region": "eu-west-1", "regions": ["eu-west-1"]},
-            {"id": "2", "name": "Data lake / EU", "region": "eu-central-1", "regions": ["eu-central-1"]},
+            {"id": "1", "name": "billing", "regions": ["eu-west-1"]},
+            {"id": "2", "name": "Data lake / EU", "regions": ["eu-central-1"]},
         ],
     }
     laptop.gateway.replies["GET", "/api/v1/device/"] = lambda _: (200, device)
