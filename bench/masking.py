@@ -72,16 +72,17 @@ def _with_secret(line: dict[str, object], random: Random) -> dict[str, object]:
 
 
 def dense_rows(size: int, *, seed: int) -> str:
-    """CSV of people: seven private values a row."""
+    """CSV of people: seven private values a row, and no row twice: what was seen before would be quicker."""
     faker = Faker("en_US")
     faker.seed_instance(seed)
-    rows = [
-        f"{place},{faker.name()},{faker.email()},{faker.phone_number()},{faker.credit_card_number()},{faker.ssn()},"
-        f"{faker.iban()},{faker.ipv4()},{faker.mac_address()}\n"
-        for place in range(2_000)
-    ]
-    block = "".join(rows)
-    return (block * (size // len(block) + 1))[:size]
+    rows, written = [], 0
+    while written < size:
+        rows.append(
+            f"{len(rows)},{faker.name()},{faker.email()},{faker.phone_number()},{faker.credit_card_number()},{faker.ssn()},"
+            f"{faker.iban()},{faker.ipv4()},{faker.mac_address()}\n"
+        )
+        written += len(rows[-1])
+    return "".join(rows)
 
 
 def streamed(plan: MaskPlan) -> Callable[[bytes], object]:

@@ -302,16 +302,27 @@ RULES: tuple[Rule, ...] = (
         "secret",
         r"ya29\.|CFPAT-|CCIPAT_|sq0[cia]|pat-[ne]|r8_[a-z0-9]{20}|pk_\d|rdme_|xox[a-z][-.]|LTAI[a-z0-9]{12}|[bc]-c-[0-9a-f]{8}"
         r"|BBFF-|s(?:lk|gp)_[0-9a-f]{20}|VF\.[DW]|oy2[a-z0-9]{30}|_mmk|tskey-|tfp_|(?:api|sdk|mob)-[0-9a-f]{8}-|sk[_-][a-z0-9]{20}"
-        r"|EAAA[a-z0-9_-]{60}|hf_[a-z]{30}|dapi[0-9a-f]{32}|AIza[a-z0-9_-]{35}|sk-(?:proj|svcacct|admin|ant|or)-[a-z0-9]|hv[sbr]\.[a-z0-9_-]{20}",
+        r"|EAAA[a-z0-9_-]{60}|hf_[a-z]{30}|dapi[0-9a-f]{32}|sk-(?:proj|svcacct|admin|or)-[a-z0-9]|hv[sbr]\.[a-z0-9_-]{20}",
         r"(?:^|[^A-Za-z0-9])(ya29\.[A-Za-z0-9_-]{20,}|CFPAT-[A-Za-z0-9_-]{40,}|CCIPAT_[A-Za-z0-9]{16,}_[0-9a-z]{32,}"
         r"|sq0(?:csp|idp|atp|cs|id|at)-[A-Za-z0-9_-]{20,}|pat-(?:na|eu)\d-[0-9a-f-]{36}|r8_[A-Za-z0-9]{37,40}"
         r"|pk_\d{6,9}_[A-Z0-9]{32}|rdme_[a-z0-9]{60,}|xox[a-z][-.][A-Za-z0-9.-]{24,}|LTAI[A-Za-z0-9]{12,24}"
         r"|(?:pub|sub|sec)-c-[0-9a-z]{8}-[0-9a-z-]{23,27}|BBFF-[A-Za-z0-9]{30}|s(?:lk|gp)_[0-9a-f]{40,64}"
         r"|VF\.(?:DM|WS)\.[0-9a-f]{24}\.[A-Za-z0-9]{16}|oy2[a-z0-9]{43}|[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"
         r"|tskey-[a-z]{2,10}-[A-Za-z0-9-]{12,}|tfp_[A-Za-z0-9_-]{40,}|(?:api|sdk|mob)-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{22}"
-        r"|EAAA[A-Za-z0-9_-]{60}\b|hf_[A-Za-z]{30,40}\b|dapi[0-9a-f]{32}\b|AIza[A-Za-z0-9_-]{35}|sk-(?:proj|svcacct|admin|ant-[a-z]{3,6}\d\d|or-v1)-[A-Za-z0-9_-]{20,}|hv[sbr]\.[A-Za-z0-9_-]{24,}"
+        r"|EAAA[A-Za-z0-9_-]{60}\b|hf_[A-Za-z]{30,40}\b|dapi[0-9a-f]{32}\b|sk-(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{20,}|hv[sbr]\.[A-Za-z0-9_-]{24,}"
         r"|sk[_-][A-Za-z0-9]{32,})",
         _is_no_filler,
+    ),
+    _rule(
+        # The catalogue finds these keys alone; as a part of an object's name it does not.
+        "key-in-name",
+        "secret",
+        r"/AIza[a-z0-9_-]{35}|AIza[a-z0-9_-]{35}/|/sk-ant-|sk-ant-[a-z0-9_-]{60,128}/",
+        r"/(AIza[A-Za-z0-9_-]{35}|sk-ant-[A-Za-z0-9_-]{60,128})"
+        r"|(?:^|[^A-Za-z0-9_-])(AIza[A-Za-z0-9_-]{35}|sk-ant-[A-Za-z0-9_-]{60,128})/",
+        _is_not_placeholder,
+        behind=140,
+        ahead=140,
     ),
     _rule(
         "prefixed-token",
