@@ -26,6 +26,7 @@ from gateway.wire.contract import (
     EnrolmentAnswer,
     FeedAnswer,
     FeedRequest,
+    JournalKeysRequest,
     OutcomeBatch,
     OutcomeReceipt,
     VerdictBatch,
@@ -98,7 +99,7 @@ def test_enrolment_needs_a_token_and_no_signature(acme: Tenant) -> None:
     assert code_of(second) == (403, "edge.enrolment_refused")
 
 
-@pytest.mark.parametrize("path", ["boots", "admissions", "outcomes", "feed"])
+@pytest.mark.parametrize("path", ["boots", "admissions", "outcomes", "feed", "journal-keys", "key"])
 def test_without_the_edges_signature_nothing_is_read(edge: EdgeLife, path: str) -> None:
     unsigned = Client().post(f"{BASE}/{path}", data=b"\x80", content_type=MEDIA_TYPE)
     assert code_of(unsigned) == (401, "edge.refused")
@@ -191,6 +192,8 @@ def test_a_revoked_edge_hears_it_in_its_feed_and_nothing_else_is_open(edge: Edge
     assert read(post(edge, "feed", FeedRequest(boot=edge.boot)), FeedAnswer).is_revoked
     batch = AdmissionBatch(boot=edge.boot, items=())
     assert code_of(post(edge, "admissions", batch)) == (401, "edge.refused")
+    # What lies on its disk stays sealed.
+    assert code_of(post(edge, "journal-keys", JournalKeysRequest(boots=(edge.boot,)))) == (401, "edge.refused")
 
 
 @pytest.mark.django_db(transaction=True)
