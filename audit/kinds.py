@@ -78,6 +78,8 @@ class EventKind(StrEnum):
     WORKLOAD_RULE_ADDED = "workload_rule.added"
     WORKLOAD_RULE_REVOKED = "workload_rule.revoked"
     ACCESS_CHANGED = "access.changed"
+    API_KEY_ENDING = "api_key.ending"
+    ACCOUNT_CREDENTIAL_ENDING = "service_account.secret_ending"
     WORKLOAD_TOKEN_REFUSED = "workload_token.refused"  # noqa: S105  # the name of an event
     REVIEW_OPENED = "access_review.opened"
     REVIEW_ANSWERED = "access_review.answered"
@@ -262,6 +264,8 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.WORKLOAD_RULE_REVOKED,
                 EventKind.WORKLOAD_TOKEN_REFUSED,
                 EventKind.ACCESS_CHANGED,
+                EventKind.API_KEY_ENDING,
+                EventKind.ACCOUNT_CREDENTIAL_ENDING,
                 EventKind.REVIEW_OPENED,
                 EventKind.REVIEW_ANSWERED,
                 EventKind.REVIEW_CLOSED,

@@ -9,12 +9,13 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoopweb.settings")
 app = Celery("hoopweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["gateway.tenants", "gateway.requests", "approvals", "audit"])
+app.autodiscover_tasks(["gateway.tenants", "gateway.identity", "gateway.requests", "approvals", "audit"])
 app.conf.beat_schedule = {
     # The outbox is published after each commit; this finds what a crash or a lost broker left behind.
     "publish-outbox": {"task": "gateway.requests.tasks.sweep_outbox", "schedule": 5.0},
     "expire-approvals": {"task": "gateway.requests.tasks.expire_approvals", "schedule": 5.0},
     "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 5.0},
+    "warn-of-ending-keys": {"task": "gateway.identity.tasks.warn_of_ending_keys", "schedule": 3600.0},
     "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},
     "erase-old-prompts": {"task": "audit.tasks.erase_old_prompts", "schedule": 3600.0},
 }

@@ -139,6 +139,7 @@ class AccountSecret(TenantScoped):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    warned_at = models.DateTimeField(null=True)
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at

@@ -24,6 +24,9 @@ from gateway.identity.problems import (
 from gateway.identity.services import Random
 from gateway.tenants.rights import Right
 
+# What people may give themselves; for longer, somebody with the right makes the key.
+LONGEST_OWN = timedelta(days=90)
+
 
 def _sees_all(caller: Caller) -> bool:
     return Right.API_KEYS_WRITE in caller.rights
@@ -73,6 +76,9 @@ def issue_for_caller(
     `services.issue_api_key` raises, RightMissing and ServiceAccountUnknown.
     """
     must_make_keys(by)
+    if LONGEST_OWN < lifetime <= services.LONGEST_API_KEY:
+        # A long-lived key is an administrator's to allow; he makes it, and is warned before it ends.
+        by.must(Right.API_KEYS_WRITE)
     account, user = _service_account(by, service_account_id), None
     if account is None and is_person_bound:
         user = _person(by)

@@ -114,6 +114,8 @@ class ApiKey(TenantScoped):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    # When it was written down that it ends soon (see `ending`).
+    warned_at = models.DateTimeField(null=True)
     # The machine the key was issued to: revoking the one ends the other.
     device = TenantForeignKey(Device, null=True, related_name="api_keys")
 

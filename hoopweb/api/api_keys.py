@@ -46,6 +46,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
             "expires_at",
             "revoked_at",
             "last_used_at",
+            "warned_at",
         )
 
 

@@ -31,7 +31,7 @@ class AccountSecretSerializer(serializers.ModelSerializer[AccountSecret]):
 
     class Meta:
         model = AccountSecret
-        fields = ("id", "client_id", "client_secret", "scopes", "created_at", "expires_at")
+        fields = ("id", "client_id", "client_secret", "scopes", "created_at", "expires_at", "warned_at")
 
 
 class Secrets(ApiView):
