@@ -97,7 +97,7 @@ class Answering:
         fields = json.loads(body)
         chain = processes.chain(pid)
         fields["process"] = _standing(facts(chain), fields)
-        at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        at = time.clock_gettime(time.CLOCK_BOOTTIME) - _waited(fields, datetime.now(UTC))
         told = self._gateway.call(method, path, fields)
         if path == PROMPTS:
             agent = main_process(chain)
@@ -109,6 +109,16 @@ class Answering:
                     agent=agent,
                 )
         return json.dumps(told)
+
+
+def _waited(fields: dict[str, Any], now: datetime) -> float:
+    """Seconds since a prompt that waited in the spool was sent off by its person; nothing for all others."""
+    if not fields.get("is_late"):
+        return 0.0
+    try:
+        return max(0.0, (now - datetime.fromisoformat(str(fields.get("occurred_at")))).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _standing(seen: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ by the start of its process tree, or as first told. What a level may claim is de
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -70,8 +71,9 @@ class Generations:
         self._conversations.move_to_end(conversation)
         if agent is not None:
             held.agents[agent.identity] = agent.session
-        if not held.opened or held.opened[-1].generation != generation:
-            held.opened.append(Opened(generation=generation, at=at))
+        if all(one.generation != generation for one in held.opened):
+            # What waited in a spool is told late, and was open before what was told meanwhile.
+            insort(held.opened, Opened(generation=generation, at=at), key=lambda one: one.at)
             del held.opened[:-_MOST_GENERATIONS]
         while len(self._conversations) > _MOST_CONVERSATIONS:
             self._conversations.popitem(last=False)
