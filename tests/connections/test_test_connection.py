@@ -150,3 +150,22 @@ def test_a_test_is_stamped_with_the_time_it_was_asked(acme: Tenant, standin: str
     press(acme, made)
     tested = services.test_connection(tenant=acme, connection_id=made.pk, by_label="sam", now=later)
     assert tested.tested_at == later
+
+
+def test_another_tenant_that_names_our_role_does_not_get_it(
+    acme: Tenant, globex: Tenant, strict_sts: StrictSts, settings: Any
+) -> None:
+    """The confused deputy: globex knows acme's role ARN, and hoopweb may assume it. The ExternalId is what keeps it out."""
+    ours, theirs = create(acme), create(globex)
+    assert ours.role_arn == theirs.role_arn
+    strict_sts.external_id = ours.external_id
+    settings.UPSTREAM_AWS_URL = strict_sts.url
+    assert try_on_real_aws(acme, ours).is_passed
+    report = try_on_real_aws(globex, theirs)
+    assert not step(report.as_json(), "assume_role")["is_passed"]
+    # Asked once more by the button, and never with a word of acme's.
+    strict_sts.asked.clear()
+    assert press(globex, theirs).state == ConnectionState.DRAFT
+    assumes = [asked for asked in strict_sts.asked if asked["Action"] == "AssumeRole"]
+    assert assumes
+    assert ours.external_id not in {asked.get("ExternalId") for asked in assumes}
