@@ -16,6 +16,7 @@ from django.db import connection
 
 from audit.kinds import RULES, EventKind
 from audit.ledger.canonical import event_halves
+from gateway.tenants.period import lifted
 
 _APPEND = "SELECT sequence, leaf FROM audit_append(%s, %s::jsonb) ORDER BY sequence"
 
@@ -73,7 +74,7 @@ def append_all(*, tenant_id: UUID, events: Sequence[NewEvent]) -> list[Appended]
     if not events:
         return []
     made = msgspec.json.encode([as_json(tenant_id=tenant_id, event=event) for event in events]).decode()
-    with connection.cursor() as cursor:
+    with lifted(), connection.cursor() as cursor:
         cursor.execute(_APPEND, [tenant_id, made])
         return [Appended(sequence=sequence, leaf=bytes(leaf)) for sequence, leaf in cursor.fetchall()]
 

@@ -18,6 +18,7 @@ from audit.selectors import events, facts_of, proven
 from gateway.tenants.rights import Right
 from hoopweb.api.base import ApiView, PageQuery, describe, page_of, paged
 from hoopweb.api.pagination import Keyset
+from hoopweb.reviews.problems import ProofOutsidePeriod
 
 ORDER = Keyset(name="events", fields={"sequence": int})
 LARGEST_SEQUENCE = 2**63 - 1
@@ -101,6 +102,8 @@ class Proof(ApiView):
     def get(self, request: Request, sequence: int) -> Response:
         if sequence > LARGEST_SEQUENCE:
             raise EventNotFound
+        if getattr(request._request, "evidence_period", None) is not None:
+            raise ProofOutsidePeriod
         proof = proven(tenant=self.caller.tenant, sequence=sequence)
         answer = {
             "sequence": proof.event.sequence,

@@ -61,3 +61,10 @@ class ProofOutsidePeriod(Problem):
     status = 403
     title = "A proof is made from the whole ledger, and you see a period of it"
     remedy = "Ask a member without a period for the proof, or for a bundle."
+
+
+class OperatorAccessRefused(Problem):
+    code = "operator_access.refused"
+    status = 400
+    title = "An operator cannot ask like this"
+    remedy = "Name the operator in letters, digits and -, give a reason, and ask for 1 to 12 hours."

@@ -19,6 +19,9 @@ PATHS = sorted(str(route.pattern) for route in urlpatterns if str(route.pattern)
 # method, path: every write of the API.
 WRITES = [
     ("post", "prompts/"),
+    ("post", "tool-uses/"),
+    ("post", "agent-credentials/"),
+    ("patch", "prompt-keeping/"),
     ("post", f"approvals/{ANY_ID}/votes/"),
     ("post", "approval-rules/"),
     ("patch", f"approval-rules/{ANY_ID}/"),
@@ -43,6 +46,8 @@ WRITES = [
         for verb in ("suspend", "resume")
     ),
     ("post", "access-reviews/"),
+    ("post", f"members/{ANY_ID}/period/"),
+    ("post", f"operator-access/{ANY_ID}/"),
     ("post", f"access-reviews/{ANY_ID}/items/{ANY_ID}/"),
     ("post", "service-accounts/"),
     ("post", "workload-rules/"),
@@ -62,16 +67,19 @@ WRITES = [
 ]
 # Paths that are written only.
 UNREAD = (
+    "tool-uses/",
+    "agent-credentials/",
     "votes/",
     "test/",
     "payloads/",
     "masked-value/",
     "suspend/",
     "resume/",
+    "period/",
     "able/",
     "saml/",
     "secrets/",
-    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items")),
+    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items", "operator-access")),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
 READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
@@ -153,6 +161,7 @@ LISTS = [
     "workload-rules/",
     "members/",
     "access-reviews/",
+    "operator-access/",
     "identity-providers/",
     "sign-ins/",
     "devices/",

@@ -137,7 +137,7 @@ def test_a_refusal_says_what_a_search_may_be(api: Api) -> None:
 
 def test_a_search_that_takes_too_long_is_cut_and_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "TIME_LIMIT_MILLISECONDS", 20)
-    monkeypatch.setattr(searching, "_SEARCH", "SELECT pg_sleep(2), %s, %s, %s, %s, %s, %s, %s, %s::int")
+    monkeypatch.setattr(searching, "_SEARCH", "SELECT pg_sleep(2), %s, %s, %s, %s, %s, %s::int")
     assert is_problem(api.get("prompts/", q="billing"), 422, "prompt.search_too_wide")
     # What is asked afterwards has its usual time again.
     with connection.cursor() as cursor:

@@ -26,6 +26,7 @@ from gateway.tenants.rights import Right, Role
 from gateway.tenants.scope import in_tenant
 from hoopweb.reviews import services
 from hoopweb.reviews.models import ReviewItem
+from hoopweb.reviews.periods import ask_access
 from tests.api.asking import Api
 from tests.people import NOW, account, admin_of, api_key_of, member
 from tests.story import Story
@@ -90,6 +91,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         rule = WorkloadRule.objects.create(
             tenant=acme, service_account=workload, issuer="i", jwks_uri="j", audience="a", subject="s", created_at=NOW
         )
+        asked = ask_access(tenant=acme, operator="pat", reason="a test", hours=1, now=timezone.now())
         review = services.open_review(by=admin_of(acme), now=timezone.now())
         item = ReviewItem.objects.for_tenant(acme).filter(review=review)[0]
         approval_rule = ApprovalRule.objects.create(tenant=acme, name="theirs", group="theirs")
@@ -111,6 +113,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         "rule_id": str(rule.pk),
         "review_id": str(review.pk),
         "item_id": str(item.pk),
+        "access_id": str(asked.pk),
         "approval_rule_id": str(approval_rule.pk),
         # `/keys/` and `/api-keys/` name their parameter alike; see `filled`.
         "key_id": str(story.read.key_id),
@@ -145,6 +148,8 @@ def ask(client: Client, method: str, path: str) -> Any:
     body = next((body for ending, body in BODIES.items() if path.endswith(ending)), {})
     if "/items/" in path:
         body = {"answer": "keep", "reason": "a test"}
+    if "/operator-access/" in path:
+        body = {"is_allowed": True}
     if method == "patch":
         body = {"group": "theirs"}
     return kept_apart(
@@ -171,7 +176,7 @@ def test_no_path_is_left_out() -> None:
     assert known <= set(NUMBERS) | set(WORDS) | {
         "session_id", "request_id", "prompt_id", "approval_id", "connection_id", "agent_id", "policy_id", "revision_id",
         "user_id", "account_id", "provider_id", "sign_in_id", "device_id", "secret_id", "rule_id", "key_id", "subject", "approval_rule_id",
-        "review_id", "item_id",
+        "review_id", "item_id", "access_id",
     }, "a path takes a parameter of a new kind: give it an id of acme's above"  # fmt: skip
 
 
