@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection
@@ -22,7 +23,8 @@ MANY = 3_000
 
 def _grow(tenant: Tenant) -> None:
     """Copy the tenant's one session, key and prompt many times, each under names of its own."""
-    for model in (Session, GatewayKey, Prompt):
+    models: tuple[Any, ...] = (Session, GatewayKey, Prompt)
+    for model in models:
         one, copies = model.objects.for_tenant(tenant).get(), []
         for number in range(MANY):
             facts = {field.attname: getattr(one, field.attname) for field in model._meta.fields}
