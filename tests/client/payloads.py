@@ -17,30 +17,30 @@ CURSOR_COMMON: dict[str, Any] = {
     "model_id": "claude-sonnet-5",
     "model_params": [{"id": "effort", "value": "high"}],
     "cursor_version": "3.4.20",
-    "workspace_roots": ["/home/alice/billing"],
+    "workspace_roots": ["/users/alice/billing"],
     "user_email": "alice@acme.example",
-    "transcript_path": "/home/alice/.cursor/projects/billing/transcript.jsonl",
+    "transcript_path": "/users/alice/.cursor/projects/billing/transcript.jsonl",
     "session_id": CONVERSATION,
 }
 CLAUDE_COMMON: dict[str, Any] = {
     "session_id": CONVERSATION,
-    "transcript_path": "/home/alice/.claude/projects/billing/session.jsonl",
-    "cwd": "/home/alice/billing",
+    "transcript_path": "/users/alice/.claude/projects/billing/session.jsonl",
+    "cwd": "/users/alice/billing",
     "prompt_id": TURN,
     "permission_mode": "default",
 }
 CODEX_COMMON: dict[str, Any] = {
     "session_id": CONVERSATION,
     "turn_id": TURN,
-    "cwd": "/home/alice/billing",
+    "cwd": "/users/alice/billing",
     "model": "gpt-5.4-codex",
     "permission_mode": "default",
     "transcript_path": None,
 }
 GEMINI_COMMON: dict[str, Any] = {
     "session_id": CONVERSATION,
-    "transcript_path": "/home/alice/.gemini/tmp/chat.json",
-    "cwd": "/home/alice/billing",
+    "transcript_path": "/users/alice/.gemini/tmp/chat.json",
+    "cwd": "/users/alice/billing",
     "timestamp": "2026-11-22T10:15:30.123Z",
 }
 _SHELL = {"tool_name": "Bash", "tool_input": {"command": COMMAND, "description": "Clear invoices"}}
@@ -49,16 +49,16 @@ CURSOR_PROMPT = CURSOR_COMMON | {
     "hook_event_name": "beforeSubmitPrompt",
     "prompt": PROMPT,
     "attachments": [
-        {"type": "file", "file_path": "/home/alice/billing/README.md"},
-        {"type": "rule", "file_path": "/home/alice/billing/.cursor/rules/aws.mdc"},
+        {"type": "file", "file_path": "/users/alice/billing/README.md"},
+        {"type": "rule", "file_path": "/users/alice/billing/.cursor/rules/aws.mdc"},
     ],
 }
 CURSOR_BEFORE = CURSOR_COMMON | {
     "hook_event_name": "preToolUse",
     "tool_name": "Shell",
-    "tool_input": {"command": COMMAND, "working_directory": "/home/alice/billing"},
+    "tool_input": {"command": COMMAND, "working_directory": "/users/alice/billing"},
     "tool_use_id": "call_7_shell",
-    "cwd": "/home/alice/billing",
+    "cwd": "/users/alice/billing",
     "agent_message": "Clearing the bucket.",
 }
 CURSOR_AFTER = CURSOR_BEFORE | {"hook_event_name": "postToolUse", "tool_output": '{"exit_code":0}', "duration": 812}
@@ -72,7 +72,7 @@ CURSOR_FAILED = CURSOR_BEFORE | {
 CURSOR_SHELL = CURSOR_COMMON | {
     "hook_event_name": "beforeShellExecution",
     "command": COMMAND,
-    "cwd": "/home/alice/billing",
+    "cwd": "/users/alice/billing",
     "sandbox": False,
 }
 CURSOR_SHELL_AFTER = CURSOR_COMMON | {

@@ -38,15 +38,15 @@ def test_a_prompt_is_read_exactly(agent: Agent, is_told: bool) -> None:
     assert event.generation == ("" if agent is Agent.GEMINI else TURN)
     assert event.fields["text"] == PROMPT
     assert event.fields["source"] == "person"
-    assert event.fields["workspace"] == "/home/alice/billing"
+    assert event.fields["workspace"] == "/users/alice/billing"
 
 
 def test_cursor_tells_its_version_and_what_was_attached() -> None:
     fields = read(raw(payloads.CURSOR_PROMPT), Agent.CURSOR).fields
     assert fields["agent_version"] == "3.4.20"
     assert fields["attachments"] == [
-        "/home/alice/billing/README.md",
-        "/home/alice/billing/.cursor/rules/aws.mdc",
+        "/users/alice/billing/README.md",
+        "/users/alice/billing/.cursor/rules/aws.mdc",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_tool_use_keeps_the_exact_command_and_pairs_with_its_end(agent: Agent)
     before, after = read(raw(BEFORE[agent]), None), read(raw(AFTER[agent]), None)
     assert (before.kind, after.kind) == (Kind.TOOL_BEFORE, Kind.TOOL_AFTER)
     assert before.fields["command"] == COMMAND
-    assert before.fields["cwd"] == "/home/alice/billing"
+    assert before.fields["cwd"] == "/users/alice/billing"
     assert before.fields["tool_use_id"] == after.fields["tool_use_id"] != ""
     assert (before.fields["phase"], after.fields["phase"]) == ("before", "after")
 

@@ -40,7 +40,7 @@ def test_a_turn_is_recorded_word_for_word_and_the_agent_goes_on(laptop: Machine,
     (recorded,) = laptop.gateway.of(PROMPTS)
     assert (recorded["agent"], recorded["conversation"], recorded["text"]) == (agent, CONVERSATION, PROMPT)
     opened, closed = laptop.gateway.of(TOOLS)
-    assert (opened["command"], opened["cwd"]) == (COMMAND, "/home/alice/billing")
+    assert (opened["command"], opened["cwd"]) == (COMMAND, "/users/alice/billing")
     assert opened["tool_use_id"] == closed["tool_use_id"]
     assert opened["generation"] == closed["generation"] == recorded["generation"]
 

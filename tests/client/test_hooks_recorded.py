@@ -91,7 +91,7 @@ def test_a_prompt_and_its_tool_use_are_on_record(enrolled: Machine, acme: Tenant
         exact = unseal(tenant_id=acme.pk, column=TEXT_COLUMN, sealed=bytes(prompt.sealed_text)).decode()
         use = ToolUse.objects.for_tenant(acme).get()
     assert exact == PROMPT
-    assert (use.prompt_id, use.masked_command, use.cwd) == (prompt.pk, COMMAND, "/home/alice/billing")
+    assert (use.prompt_id, use.masked_command, use.cwd) == (prompt.pk, COMMAND, "/users/alice/billing")
     assert use.began_at is not None
     assert use.ended_at is not None
 

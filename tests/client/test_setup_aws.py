@@ -19,7 +19,7 @@ SETTINGS = {
     "region": "eu-west-1",
     "endpoint_url": "https://aws.gateway.example",
     "credential_process": "/usr/bin/hoopweb credentials --profile default --connection billing",
-    "ca_bundle": "/home/alice/.config/hoopweb/profiles/default/gateway-ca.pem",
+    "ca_bundle": "/users/alice/.config/hoopweb/profiles/default/gateway-ca.pem",
 }
 OWN = """# mine
 [default]
