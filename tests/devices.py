@@ -57,7 +57,7 @@ class Machine:
             "text": f"words of {generation}",
             "attachments": [],
             "source": "person",
-            "workspace": "/home/alice/billing",
+            "workspace": "/users/alice/billing",
             "process": AGENT,
         }
         return self.post("prompts/", {**body, **changed})
@@ -71,7 +71,7 @@ class Machine:
             "phase": phase,
             "tool": "Shell",
             "command": "aws s3 ls",
-            "cwd": "/home/alice/billing",
+            "cwd": "/users/alice/billing",
             "tool_use_id": name,
             "process": AGENT,
         }
