@@ -21,7 +21,7 @@ from gateway.engine import CompiledRevision
 from gateway.identity.keys import KeyName, read_access_key_id
 from gateway.policy.services import compiled
 from gateway.problems import Problem
-from gateway.requests import minting, refusals, unreadable, unsigned
+from gateway.requests import minting, refusals, replays, unreadable, unsigned
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.declared import with_declared
@@ -236,7 +236,9 @@ def _write_alone(
         return {admission.id: known}
     try:
         return _write_once(tenant_id, [entry], edge=edge, boot_id=boot_id, now=now)
-    except IntegrityError:
+    except IntegrityError as error:
+        if replays.is_replay(error):
+            return _write_once(tenant_id, [replays.refused(entry)], edge=edge, boot_id=boot_id, now=now)
         # The same item came by another post a moment earlier, or the id is another tenant's.
         known = verdict_of_known(tenant_id, entry, edge_id=edge.id, now=now)
         return {admission.id: known or refusals.refuse(IdReused(), admission=admission)}

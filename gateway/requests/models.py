@@ -146,6 +146,18 @@ class ApprovedRun(TenantScoped):
         )
 
 
+class Sighting(TenantScoped):
+    """A signature that let a change through, as long as anybody would believe it again."""
+
+    request_id = models.UUIDField()
+    signature = models.BinaryField()
+    occurrence = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("tenant", "signature"), name="sighting_signature"),)
+
+
 class Edge(models.Model):
     """An enrolled edge: not tenant-owned, since one edge may serve several (see EdgeScope)."""
 

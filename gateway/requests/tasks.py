@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from approvals.services import expire_due
-from gateway.requests import edges, run, settle
+from gateway.requests import edges, replays, run, settle
 from gateway.requests.models import ApprovedRun, RunState
 from gateway.tenants.models import OutboxKind, OutboxMessage
 from gateway.tenants.scope import all_tenant_ids, in_tenant
@@ -97,6 +97,7 @@ def expire_approvals() -> None:
         now = timezone.now()
         with in_tenant(tenant_id):
             expire_due(tenant_id=tenant_id, now=now)
+            replays.forget(tenant_id=tenant_id, now=now)
         settle.end_unanswerable(tenant_id=tenant_id, now=now)
         run.settle_lost(tenant_id=tenant_id, now=now)
         run.erase_results(tenant_id=tenant_id, now=now)

@@ -15,7 +15,7 @@ from audit.recordings import SealedHalf, store
 from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
-from gateway.requests import asks, minting, refusals, rows, verdicts
+from gateway.requests import asks, minting, refusals, replays, rows, verdicts
 from gateway.requests.counters import is_delete, resources, taints
 from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.insertion import insert
@@ -66,7 +66,8 @@ def write_down(
     before += _keep_minted(drafts, now)
     store(tenant_id=tenant_id, halves=[draft.half for draft in drafts if draft.half is not None])
     events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
-    insert(tenant_id=tenant_id, rows=[draft.row for draft in drafts], events=events, added=_added(drafts, now))
+    rows_ = [draft.row for draft in drafts]
+    insert(tenant_id=tenant_id, rows=rows_, events=events, added=_added(drafts, now), seen=replays.seen(entries))
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
 
 
