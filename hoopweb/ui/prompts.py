@@ -5,6 +5,8 @@ What a call is told with is `gateway.requests.selectors`; searching is `audit.se
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,15 +14,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from audit.models import Prompt
+from audit.models import Prompt, ToolUse
 from audit.problems import SearchRefused, SearchTooWide
 from audit.prompts import read_exact
 from audit.searching import LONGEST_SEARCH
+from audit.tool_uses import of_prompt
 from gateway.identity.caller import Caller
 from gateway.identity.door_problems import ProofTooOld
 from gateway.identity.proof import fresh_proof
 from gateway.requests import selectors
 from gateway.requests.caused import caused_by
+from gateway.requests.selectors import Call
 from gateway.tenants.rights import Right
 from hoopweb.api.base import record_read
 from hoopweb.api.pagination import Page, newest
@@ -28,6 +32,8 @@ from hoopweb.api.prompts import one_prompt, prompt_page
 from hoopweb.ui.base import cursor_of, page, show
 from hoopweb.ui.proving import to_prove
 
+# A turn of an agent uses some dozens of tools; the page stays bounded where one does not.
+_MOST_TOOL_USES = 200
 CALLS = newest("prompt-calls", "received_at")
 
 
@@ -57,6 +63,14 @@ def prompt(request: HttpRequest, caller: Caller, prompt_id: UUID) -> HttpRespons
     return answer
 
 
+def _steps(calls: list[Call], tools: list[ToolUse]) -> list[dict[str, Any]]:
+    """Tool calls and AWS calls in the order they began; a tool before the calls it made in the same moment."""
+    made: list[tuple[datetime, int, dict[str, Any]]]
+    made = [(tool.began_at, 0, {"tool": tool}) for tool in tools]
+    made += [(call.request.received_at, 1, {"call": call}) for call in calls]
+    return [step for *_, step in sorted(made, key=lambda one: one[:2])]
+
+
 def _shown(request: HttpRequest, caller: Caller, told: Prompt, *, exact: str | None = None) -> HttpResponse:
     rows = selectors.calls_of_prompt(tenant=caller.tenant, prompt_id=told.pk)
     found = CALLS.page(rows, **cursor_of(request))
@@ -65,7 +79,7 @@ def _shown(request: HttpRequest, caller: Caller, told: Prompt, *, exact: str | N
         "prompt": told,
         "exact": exact,
         "caused": caused_by(tenant=caller.tenant, prompt_id=told.pk),
-        "calls": sorted(calls, key=lambda call: (call.request.received_at, call.request.pk)),
+        "steps": _steps(calls, list(of_prompt(tenant=caller.tenant, prompt_id=told.pk)[:_MOST_TOOL_USES])),
         "page": found,
         "is_newest": "cursor" not in request.GET,
     }

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from audit.kinds import EventKind
+from audit.models import ToolUse
 from gateway.identity.models import User
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Role
@@ -38,6 +39,26 @@ def test_a_prompt_shows_all_it_caused_in_order(story: Story, auditor: User) -> N
     assert "1 password" in told
     assert SECRET not in told
     assert HIDDEN not in told
+
+
+def test_a_tool_call_stands_before_the_calls_it_made_with_its_command_masked(story: Story, auditor: User) -> None:
+    with in_tenant(story.tenant):
+        ToolUse.objects.create(
+            tenant=story.tenant,
+            prompt_id=story.prompt.pk,
+            conversation="conv-1",
+            generation="gen-1",
+            name="toolu_1",
+            tool="Bash",
+            sealed_command=b"",
+            sealed_salt=b"",
+            masked_command="aws s3 rb s3://billing-archive # [REDACTED:aws-access-key-id]",
+            commitment="0" * 64,
+            began_at=story.refused.received_at,
+        )
+    told = page(browser_of(auditor).get(path(story))).text
+    places = [told.index(word) for word in ("GetSecretValue", "aws s3 rb", "DeleteBucket")]
+    assert places == sorted(places)
 
 
 def test_counts_are_of_all_calls_whatever_page_is_shown(story: Story, teller: Teller, auditor: User) -> None:
