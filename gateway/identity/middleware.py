@@ -22,7 +22,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.device_problems import DeviceRefused
 from gateway.identity.door_problems import SessionEnded
 from gateway.identity.models import ApiKey, Membership, User
-from gateway.identity.problems import KeyRefused, NotSignedIn, TenantSuspended
+from gateway.identity.problems import KeyRefused, NotSignedIn, SignInThrottled, TenantSuspended
 from gateway.problems import Problem
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right, rights_of
@@ -52,6 +52,11 @@ class CallerMiddleware:
         if device_door.is_signed(request.headers):
             return self._signed(request)
         name, plaintext = _api_key_of(request)
+        try:
+            _must_be_few(request, name)
+        except SignInThrottled as problem:
+            request.caller_problem = problem  # type: ignore[attr-defined]
+            return self.get_response(request)
         tenant_id = name.tenant_id if name else _tenant_of_session(request)
         if plaintext and not name:
             request.caller_problem = KeyRefused()  # type: ignore[attr-defined]
@@ -114,6 +119,13 @@ def _works_outside_transactions(request: HttpRequest) -> bool:
     return getattr(view, "works_outside_transactions", False) is True
 
 
+def _must_be_few(request: HttpRequest, name: keys.KeyName | None) -> None:
+    """Raise SignInThrottled for a key guessed at too often from there: before the tenant is entered, or anything read."""
+    if name is not None:
+        source = request.META.get("REMOTE_ADDR", "")
+        key_guesses.must_be_few(key_id=name.key_id, source=source, now=timezone.now())
+
+
 def _admit(request: HttpRequest, caller: Caller) -> None:
     """Let the caller in; of a suspended tenant only to the switch that lifts it, and only who has the right to it."""
     if not caller.tenant.is_suspended:
@@ -159,7 +171,6 @@ def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, pl
 
 
 def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime, *, source: str) -> Caller:
-    key_guesses.must_be_few(key_id=name.key_id, source=source, now=now)
     key = ApiKey.objects.for_tenant(tenant).select_related("user", "service_account").filter(pk=name.key_id).first()
     if key is not None and not keys.matches(plaintext, key.digest):
         key_guesses.count_wrong(key_id=name.key_id, source=source, now=now)
