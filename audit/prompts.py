@@ -260,3 +260,21 @@ def read_exact(*, tenant: Tenant, prompt_id: UUID, by_label: str, proof: Mapping
         data={"by": by_label, "what": "prompt", **proof},
     )
     return text
+
+
+# A machine's turn caused by a machine's turn, and so on: further back than this nobody reads.
+_LONGEST_CHAIN = 50
+
+
+def chain_of(*, tenant: Tenant | UUID, prompt: Prompt) -> list[Prompt]:
+    """What led to a prompt, nearest first, up to a person's own words; empty for those."""
+    chain: list[Prompt] = []
+    rows = Prompt.objects.for_tenant(tenant).defer("sealed_text", "sealed_salt")
+    cause = prompt.caused_by_id
+    while cause is not None and len(chain) < _LONGEST_CHAIN:
+        found = rows.filter(pk=cause).first()
+        if found is None:
+            break
+        chain.append(found)
+        cause = found.caused_by_id
+    return chain

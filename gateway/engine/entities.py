@@ -127,6 +127,13 @@ def _agent(principal: Principal) -> dict[str, str] | None:
     return {"id": str(principal.agent_id), "label": principal.agent_label or ""}
 
 
+def _on_behalf_of(principal: Principal) -> dict[str, str] | None:
+    """Whom an agent acts for; None where nobody acts for another."""
+    if principal.agent_id is None or principal.kind is not PrincipalKind.PERSON:
+        return None
+    return {"id": str(principal.id), "label": principal.label}
+
+
 def _source_ip(address: str) -> dict[str, Any] | None:
     """The address as Cedar's ipaddr; None when it is none, so that a rule has to say what follows from that."""
     try:
@@ -153,7 +160,7 @@ def _sql(candidate: Candidate) -> dict[str, Any] | None:
     }
 
 
-# The closed list. What comes back as None is absent: only `agent`, `source_ip` and `sql` may be.
+# The closed list. What comes back as None is absent: only `agent`, `on_behalf_of`, `source_ip` and `sql` may be.
 _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "access": lambda _, call: str(call.access),
     "operation": lambda _, call: f"{call.operation.service}:{call.operation.name}",
@@ -168,6 +175,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Question, Candidate], Any]] = {
     "unknown_members": lambda _, call: list(call.unknown_members),
     "link": lambda asked, _: {"level": str(asked.link), "rank": LINK_RANKS[asked.link]},
     "agent": lambda asked, _: _agent(asked.principal),
+    "on_behalf_of": lambda asked, _: _on_behalf_of(asked.principal),
     "person": lambda asked, _: {"id": str(asked.principal.id), "label": asked.principal.label},
     "groups": lambda asked, _: list(asked.principal.groups),
     "turn": lambda asked, _: "machine" if asked.is_machine_turn else "human",

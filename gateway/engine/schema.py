@@ -46,6 +46,7 @@ CONTEXT = _record(
     unknown_members=_STRINGS,
     link=_record(level=_STRING, rank=_LONG),
     agent={**_record(id=_STRING, label=_STRING), "required": False},
+    on_behalf_of={**_record(id=_STRING, label=_STRING), "required": False},
     person=_record(id=_STRING, label=_STRING),
     groups=_STRINGS,
     turn=_STRING,

@@ -38,6 +38,9 @@ class RequestSerializer(serializers.ModelSerializer[ProxiedRequest]):
     connection = serializers.UUIDField(source="connection_id")
     approval = serializers.UUIDField(source="approval_id", allow_null=True)
     edge = serializers.UUIDField(source="edge_id")
+    tool_use = serializers.UUIDField(
+        source="tool_use_id", allow_null=True, help_text="The one tool use that was open when the call came."
+    )
 
     class Meta:
         model = ProxiedRequest
@@ -45,6 +48,7 @@ class RequestSerializer(serializers.ModelSerializer[ProxiedRequest]):
             "id",
             "session",
             "prompt",
+            "tool_use",
             "link",
             "link_reason",
             "person",

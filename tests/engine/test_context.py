@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -192,3 +193,13 @@ def test_parameters_past_what_a_rule_can_look_at_deny_where_a_rule_looks(paramet
 
 def test_a_session_without_a_person_still_has_a_principal() -> None:
     assert holds('context.person.label == "hoopweb"', principal=replace(HOOPWEB, kind=PrincipalKind.SYSTEM))
+
+
+def test_an_agent_acts_on_behalf_of_its_person_and_a_person_of_nobody() -> None:
+    alice = Principal(kind=PrincipalKind.PERSON, id=UUID(int=1), label="alice")
+    by_agent = replace(alice, agent_id=UUID(int=2), agent_label="cursor alice")
+    asked = 'context has on_behalf_of && context.on_behalf_of.label == "alice"'
+    assert holds(f'{asked} && context has agent && context.agent.label == "cursor alice"', principal=by_agent)
+    assert not holds("context has on_behalf_of", principal=alice)
+    pipeline = replace(by_agent, kind=PrincipalKind.SERVICE_ACCOUNT)
+    assert not holds("context has on_behalf_of", principal=pipeline)

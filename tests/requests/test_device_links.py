@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from audit.models import Prompt, ToolUse
+from audit.prompts import chain_of
 from gateway.connections.models import Connection
 from gateway.identity.models import GatewayKey, User
 from gateway.requests.models import ProxiedRequest
@@ -289,6 +290,9 @@ def test_a_sub_agent_of_its_own_conversation_leads_back_to_its_parent(
         "sub-1", "sub-1", source="machine", parent={"conversation": "conv-1", "tool_use_id": "task-1"}
     )
     assert (child.json()["caused_by"], child.json()["parent_tool_use"]) == (id_of(parent), "task-1")
+    with in_tenant(acme):
+        row_of_child = Prompt.objects.for_tenant(acme).get(pk=id_of(child))
+        assert [str(one.pk) for one in chain_of(tenant=acme, prompt=row_of_child)] == [id_of(parent)]
     row = call_of(edge, acme, laptop.credentials("sub-1", "sub-1"))
     assert (row.link, str(row.prompt_id)) == ("A", id_of(child))
 
