@@ -79,7 +79,10 @@ UNREAD = (
     "able/",
     "saml/",
     "secrets/",
-    *(f"{what}/{ANY_ID}/" for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items", "operator-access")),
+    *(
+        f"{what}/{ANY_ID}/"
+        for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items", "operator-access")
+    ),
 )
 READS = [re.sub(r"<uuid:[a-z_]+>", str(ANY_ID), re.sub(r"<int:[a-z_]+>", "7", path[3:])) for path in PATHS]
 READS = [path for path in READS if not f"/{path}".endswith(UNREAD)]
