@@ -54,7 +54,8 @@ class OperatorAnswerBody(StrictSerializer):
 
 
 class MemberPeriod(ApiView):
-    rights: ClassVar = {"POST": Right.MEMBERS_WRITE}
+    # Who comes in, and how far, is the owner's to say, as with providers; the services ask for `members:write` besides.
+    rights: ClassVar = {"POST": Right.PROVIDERS_WRITE}
 
     @describe(
         "Confine a member to the evidence of a period", PeriodSerializer, body=PeriodBody, operation_id="members_period"
@@ -80,7 +81,8 @@ class OperatorAccesses(ApiView):
 
 
 class OneOperatorAccess(ApiView):
-    rights: ClassVar = {"POST": Right.MEMBERS_WRITE}
+    # Who comes in, and how far, is the owner's to say, as with providers; the services ask for `members:write` besides.
+    rights: ClassVar = {"POST": Right.PROVIDERS_WRITE}
 
     @describe(
         "Let an operator of the vendor look inside, or not",
