@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -247,7 +249,23 @@ def call_bytes(examined: Examined, pins: Sequence[Mapping[str, str]]) -> bytes:
     return rfc8785.dumps(parts | {"pins": [dict(one) for one in pins]})
 
 
+# Shorter words hold no token that names would carry.
+_LONG_WORD = re.compile(r"[A-Za-z0-9_.=+-]{16}")
+
+
+@lru_cache(maxsize=4096)
+def recorded_arn(arn: str) -> str:
+    """An ARN as it is written down: decided with as it is, kept without a secret that stands in a name."""
+    return str(mask_json([arn])[0][0]) if _LONG_WORD.search(arn) else arn
+
+
+def _recorded(candidate: Candidate) -> Candidate:
+    resources = tuple(replace(one, arn=recorded_arn(one.arn)) for one in candidate.resources)
+    return candidate if resources == candidate.resources else replace(candidate, resources=resources)
+
+
 def question_record(question: Question, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
     """The whole question as JSON values, for the request's row and for simulation later."""
-    record: dict[str, Any] = msgspec.to_builtins(replace(question, candidates=candidates), str_keys=True)
+    kept = tuple(map(_recorded, candidates))
+    record: dict[str, Any] = msgspec.to_builtins(replace(question, candidates=kept), str_keys=True)
     return record if storable.is_storable(record) else storable.json_value(record)

@@ -12,7 +12,7 @@ from audit.services import NewEvent
 from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.entries import Refused
-from gateway.requests.examine import Examined, question_record
+from gateway.requests.examine import Examined, question_record, recorded_arn
 from gateway.requests.intent import link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
@@ -82,7 +82,7 @@ def understood(
     row.service, row.operation = text(primary.operation.service, 80), text(primary.operation.name, 120)
     row.region, row.access = text(examined.question.region, 40), primary.access.value
     row.actions = [text(action.name, 160) for action in primary.actions]
-    row.resources = [text(resource.arn) for resource in primary.resources]
+    row.resources = [text(recorded_arn(resource.arn)) for resource in primary.resources]
     row.question = record
     row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
     row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""

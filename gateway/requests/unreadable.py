@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gateway.connections.models import Connection
 from gateway.masking.bodies import WITHHELD_CODE
 from gateway.requests import storable
-from gateway.requests.examine import UNREADABLE_RULE, Examined, asks_about_unreadable
+from gateway.requests.examine import UNREADABLE_RULE, Examined, asks_about_unreadable, recorded_arn
 from gateway.requests.models import ProxiedRequest
 from gateway.tenants.scope import in_tenant
 from gateway.terms import Ask, Effect
@@ -53,7 +53,7 @@ def _was_withheld(examined: Examined, now: datetime) -> bool:
         agent_id=key.principal.agent_id,
         service=storable.text(primary.operation.service, 80),
         operation=storable.text(primary.operation.name, 120),
-        resources=[storable.text(resource.arn) for resource in primary.resources],
+        resources=[storable.text(recorded_arn(resource.arn)) for resource in primary.resources],
         received_at__gt=now - ASKED_WITHIN,
     )
     return bool(withheld.exists())
