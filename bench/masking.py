@@ -75,7 +75,7 @@ def dense_rows(size: int, *, seed: int) -> str:
     """CSV of people: seven private values a row, and no row twice: what was seen before would be quicker."""
     faker = Faker("en_US")
     faker.seed_instance(seed)
-    rows, written = [], 0
+    rows, written = list[str](), 0
     while written < size:
         rows.append(
             f"{len(rows)},{faker.name()},{faker.email()},{faker.phone_number()},{faker.credit_card_number()},{faker.ssn()},"

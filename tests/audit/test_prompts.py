@@ -26,6 +26,8 @@ pytestmark = pytest.mark.django_db
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzzzz"
 TEXT = f"Clean up staging. Use aws_secret_access_key={SECRET} and leave production alone."
 
+PROOF = {"proof": "totp", "proof_age_seconds": 30}
+
 
 class Hook:
     """An agent's hook that posts what alice typed."""
@@ -73,6 +75,7 @@ def test_a_prompt_leaves_its_event_without_its_words(hook: Hook, acme: Tenant) -
         "commitment": prompt.commitment,
         "source": "person",
         "characters": len(TEXT),
+        "link": "B",
     }
 
 
@@ -115,7 +118,7 @@ def test_a_recorded_prompt_never_changes(hook: Hook, acme: Tenant) -> None:
     with pytest.raises(PromptConflict):
         hook.post(text="Delete production.")
     with in_tenant(acme):
-        assert read_exact(tenant=acme, prompt_id=first.pk, by_label="carol", now=NOW) == TEXT
+        assert read_exact(tenant=acme, prompt_id=first.pk, by_label="carol", proof=PROOF, now=NOW) == TEXT
 
 
 @pytest.mark.parametrize("member", ["person_id", "agent_id"])
@@ -130,7 +133,7 @@ def test_any_unicode_text_is_kept_exactly(hook: Hook, acme: Tenant, text: str) -
     prompt = hook.post(text=text)
     assert prompt.characters == len(text)
     with in_tenant(acme):
-        assert read_exact(tenant=acme, prompt_id=prompt.pk, by_label="carol", now=NOW) == text
+        assert read_exact(tenant=acme, prompt_id=prompt.pk, by_label="carol", proof=PROOF, now=NOW) == text
 
 
 def test_a_prompt_past_the_limit_is_refused_whole(hook: Hook, acme: Tenant) -> None:
@@ -160,16 +163,16 @@ def test_what_cannot_be_recorded_exactly_is_refused(hook: Hook, acme: Tenant, ch
 def test_reading_the_exact_words_is_written_down(hook: Hook, acme: Tenant) -> None:
     prompt = hook.post()
     with in_tenant(acme):
-        assert read_exact(tenant=acme, prompt_id=prompt.pk, by_label="carol", now=NOW) == TEXT
+        assert read_exact(tenant=acme, prompt_id=prompt.pk, by_label="carol", proof=PROOF, now=NOW) == TEXT
         written = Event.objects.for_tenant(acme).get(kind="evidence.read")
     assert written.subject == prompt.pk
-    assert events(acme)[-1] == ("evidence.read", {"by": "carol", "what": "prompt"})
+    assert events(acme)[-1] == ("evidence.read", {"by": "carol", "what": "prompt", **PROOF})
 
 
 def test_another_tenants_prompt_is_not_there_and_reading_it_leaves_nothing(hook: Hook, globex: Tenant) -> None:
     prompt = hook.post()
     with in_tenant(globex), pytest.raises(PromptNotFound):
-        read_exact(tenant=globex, prompt_id=prompt.pk, by_label="mallory", now=NOW)
+        read_exact(tenant=globex, prompt_id=prompt.pk, by_label="mallory", proof=PROOF, now=NOW)
     assert events(globex) == []
 
 

@@ -66,6 +66,7 @@ def test_a_log_tail_that_is_marked_secret_still_decodes(send: Send) -> None:
     log = base64.b64encode(b"START\npassword=hunter2!\nEND").decode()
     marked = plan(Protocol.REST_JSON, body=BodyForm.BLOB, header_paths=paths("x-amz-log-result"))
     end = send(b"{}", marked, headers=(("X-Amz-Log-Result", log),))
+    assert isinstance(end, End)
     assert (
         base64.b64decode(dict(end.headers)["X-Amz-Log-Result"], validate=True)
         == b"START\npassword=[REDACTED:password]\nEND"
