@@ -64,6 +64,8 @@ def test_no_column_holds_what_was_secret(asking: Asking, acme: Tenant, as_owner:
     store(asking.edge, outcome(allowed, kind=OutcomeKind.COMPLETED, ended_at=time.time()))
     refused = keys.call("secretsmanager", "put_secret_value", SecretId="x", SecretString=PASSWORD, region="ap-south-1")
     asking.edge.admit(refused)
+    named = keys.call("s3", "get_object", Bucket="dumps", Key=f"old/{GITHUB}.txt")
+    assert asking.edge.admit_one(named).kind is VerdictKind.FORWARD
     secrets = {"password": PASSWORD, "AWS key": AWS_KEY, "GitHub token": GITHUB}
     secrets |= {"our secret": keys.secret, "our token": keys.token}
     with as_owner(), in_tenant(acme):
