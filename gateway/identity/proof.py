@@ -21,6 +21,8 @@ from gateway.tenants.models import Tenant
 # A provider that does not tell when it last asked the person has proved him long ago, for all we know.
 UNTOLD = datetime.fromtimestamp(0, tz=UTC)
 BY_KEY = "api-key"
+# A working day; past it nothing fresh is left of a proof.
+LONGEST_MINUTES = 720
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,19 @@ class Proof:
 
 def longest_age(tenant: Tenant) -> timedelta:
     return timedelta(minutes=tenant.fresh_proof_minutes)
+
+
+@transaction.atomic
+def choose_minutes(tenant: Tenant, minutes: int, *, by_label: str, now: datetime) -> Tenant:
+    """Set how old a proof may be, and leave an event; raises ValueError outside 1 to LONGEST_MINUTES."""
+    if not 1 <= minutes <= LONGEST_MINUTES:
+        raise ValueError(f"a proof is fresh for 1 to {LONGEST_MINUTES} minutes")
+    found = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    before, found.fresh_proof_minutes = found.fresh_proof_minutes, minutes
+    found.save(update_fields=["fresh_proof_minutes"])
+    data = {"by": by_label, "what": "human proof", "result": f"{minutes} minutes, before: {before}"}
+    append(tenant_id=found.pk, kind=EventKind.TENANT_CHANGED, at=now, subject=found.pk, data=data)
+    return found
 
 
 def is_fresh(tenant: Tenant, proved_at: datetime, now: datetime) -> bool:

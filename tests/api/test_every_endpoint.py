@@ -22,6 +22,7 @@ WRITES = [
     ("post", "tool-uses/"),
     ("post", "agent-credentials/"),
     ("patch", "prompt-keeping/"),
+    ("patch", "human-proof/"),
     ("post", f"approvals/{ANY_ID}/votes/"),
     ("post", "approval-rules/"),
     ("patch", f"approval-rules/{ANY_ID}/"),
