@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import stat
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -71,5 +72,6 @@ def _digest(content: bytes) -> str:
 def _write(wheel: zipfile.ZipFile, path: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(path, _WHEN)
     entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = (0o755 if "/scripts/" in path else 0o644) << 16
+    # pip makes a script executable only where the archive says that it is a regular file.
+    entry.external_attr = (stat.S_IFREG | (0o755 if "/scripts/" in path else 0o644)) << 16
     wheel.writestr(entry, content)
