@@ -12,6 +12,7 @@ import select
 import socket
 import threading
 import time
+from typing import Protocol
 
 from gateway.client import link, starting
 from gateway.client.answering import Answering
@@ -35,8 +36,16 @@ def broker(arguments: list[str]) -> int:
     options = Options("broker", "The local broker starts by itself; --stop ends it.")
     options.add_argument("--listen-fd", type=int)
     options.add_argument("--stop", action="store_true")
+    options.add_argument("--serve-keys", action="store_true", help="hold a person's device key under this account")
+    options.add_argument("--for-user", default="", help="with --serve-keys: whose")
+    options.add_argument("--socket", default="", help="with --serve-keys: where to listen")
     given = options.parse_args(arguments)
     place = place_named(given.profile)
+    if given.serve_keys:
+        from gateway.client import key_broker
+
+        key_broker.serve(place, given.for_user, given.socket)
+        return 0
     if given.stop:
         stop(place)
         return 0
@@ -89,11 +98,18 @@ def _say_and_end(place: Place, listener: socket.socket, told: str) -> None:
                 link.write_frame(connection, [link.FAILED, told])
 
 
+class Answers(Protocol):
+    """What a broker's questions are put to."""
+
+    def answer(self, fields: dict[str, str], pid: int) -> str:
+        """The answer to the process `pid`; raises ClientError."""
+
+
 class Broker:
     """Takes questions from one account's processes, a thread each, and ends itself when idle or told to."""
 
     def __init__(
-        self, place: Place, listener: socket.socket, answering: Answering, *, served_uid: int, idle_seconds: float
+        self, place: Place, listener: socket.socket, answering: Answers, *, served_uid: int, idle_seconds: float | None
     ) -> None:
         self._place, self._listener, self._answering = place, listener, answering
         self._served_uid, self._idle_seconds = served_uid, idle_seconds
@@ -162,6 +178,9 @@ class Broker:
             self._leave()
             self.end()
             return [link.GOOD if fields.get("op") == "stop" else link.OTHER_VERSION]
+        return self._answered(fields, pid)
+
+    def _answered(self, fields: dict[str, str], pid: int) -> list[str]:
         try:
             return [link.GOOD, self._answering.answer(fields, pid)]
         except Refused as refused:

@@ -32,12 +32,12 @@ def enrolment(place: Place) -> tuple[Profile | None, list[Finding]]:
 
 def _key(profile: Profile) -> Finding:
     if profile.key_storage != KeyStorage.FILE:
-        return good("device_key", f"the device's key is kept apart from your account ({profile.key_storage})")
+        return good("device_key", f"the device's key is kept apart from your account ({profile.key_storage}): level A")
     return note(
         "device_key",
         "the device's key lies in a file of your account: whatever runs as you could sign with it, so calls are linked "
         "at level B at most",
-        "have the broker run under an account of its own (docs/agents.md)",
+        "have the key kept under an account of its own: hoopweb login --key-broker (docs/agents.md)",
     )
 
 

@@ -45,6 +45,15 @@ def ask(home: str, profile: str, fields: Mapping[str, str], *, seconds: float = 
     raise BrokerFailed("The local broker keeps changing its version: end it with `hoopweb broker --stop`.")
 
 
+def ask_over(connection: socket.socket, fields: Mapping[str, str], *, seconds: float = USUAL_SECONDS) -> str:
+    """The same on a connection there is, and asked once."""
+    connection.settimeout(seconds)
+    reply = _exchange(connection, {"protocol": PROTOCOL, **fields})
+    if not reply:
+        raise BrokerFailed("The local broker ended before it answered: run the command again.")
+    return _good(reply)
+
+
 def _exchange(connection: socket.socket, fields: Mapping[str, str]) -> list[str]:
     """The broker's answer, or nothing where it died."""
     try:

@@ -6,7 +6,6 @@ secret lies about.
 
 from __future__ import annotations
 
-import base64
 import os
 import socket
 import sys
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from gateway.client import broker, device_key
+from gateway.client import broker, key_holders
 from gateway.client.errors import ClientError, GatewayUnreachable, NotLoggedIn, Usage
 from gateway.client.options import Options, place_named
 from gateway.client.own_files import make_folder
-from gateway.client.state import KeyStorage, Place, Profile, read_profile, write_profile
+from gateway.client.state import Place, Profile, read_profile, write_profile
 from gateway.client.transport import Transport, checked_url
 
 CLIENT_ID = "hoopweb-client"
@@ -54,13 +53,18 @@ def login(arguments: list[str]) -> int:
     options.add_argument("--organisation", required=True, help="the short name your organisation signs in under")
     options.add_argument("--name", default="", help="what the device is called (default: this machine's name)")
     options.add_argument("--ca-file", default="", help="PEM of the authority behind the gateway's certificate")
+    options.add_argument("--key-broker", default="", metavar="SOCKET", help="keep the key under another account, there")
     options.add_argument("--no-browser", action="store_true", help="only print the address to open")
     given = options.parse_args(arguments)
     place = place_named(given.profile)
     _must_be_free(place)
     ca_file = os.path.abspath(given.ca_file) if given.ca_file else ""
     transport = Transport(checked_url(given.gateway), ca_file=ca_file)
-    _enrol(place, transport, given.organisation, _device_name(given.name), ca_file, opens_browser=not given.no_browser)
+    asked = key_holders.Asked(
+        gateway=transport.url, organisation=given.organisation, device_name=_device_name(given.name), ca_file=ca_file
+    )
+    holder = key_holders.chosen(place, asked, given.key_broker)
+    _enrol(place, transport, asked, holder, opens_browser=not given.no_browser)
     return 0
 
 
@@ -84,37 +88,38 @@ def _device_name(given: str) -> str:
 
 
 def _enrol(
-    place: Place, transport: Transport, organisation: str, name: str, ca_file: str, *, opens_browser: bool
+    place: Place, transport: Transport, asked: key_holders.Asked, holder: key_holders.Holder, *, opens_browser: bool
 ) -> None:
-    key = device_key.generate()
-    started = _start(transport, organisation, name, key)
+    started = _start(transport, asked, holder)
     _show(started, opens_browser=opens_browser)
     told = wait_for_answer(
         lambda: _ask(transport, started.device_code), started, sleep=time.sleep, monotonic=time.monotonic
     )
-    key.save(place)
+    holder.keep(str(told["device_id"]))
     profile = Profile(
         name=place.profile,
-        gateway=transport.url,
-        organisation=organisation,
+        gateway=asked.gateway,
+        organisation=asked.organisation,
         device_id=str(told["device_id"]),
-        device_name=name,
-        key_storage=KeyStorage.FILE,
-        ca_file=ca_file,
+        device_name=asked.device_name,
+        key_storage=holder.storage,
+        ca_file=asked.ca_file,
+        broker_uid=holder.uid,
+        broker_socket=holder.socket,
     )
     write_profile(place, profile)
     # One that still runs holds the enrolment before this one.
     broker.stop(place)
-    print(f"This machine is enrolled as {name}. Its key lies in {place.key_file}, readable by your account.")
+    print(f"This machine is enrolled as {asked.device_name}. {holder.told}")
 
 
-def _start(transport: Transport, organisation: str, name: str, key: device_key.DeviceKey) -> Started:
+def _start(transport: Transport, asked: key_holders.Asked, holder: key_holders.Holder) -> Started:
     fields = {
         "client_id": CLIENT_ID,
-        "organisation": organisation,
-        "device_name": name,
-        "public_key": base64.b64encode(key.public_bytes).decode(),
-        "key_storage": KeyStorage.FILE.value,
+        "organisation": asked.organisation,
+        "device_name": asked.device_name,
+        "public_key": holder.public_key,
+        "key_storage": holder.storage.value,
     }
     status, told = _post(transport, "/oauth/device_authorization", fields)
     if status != 200:

@@ -94,6 +94,20 @@ def is_in_agent_shell(pids: tuple[int, ...]) -> bool:
     return any(_environment_has(pid, AGENT_SHELL_MARKS) for pid in pids)
 
 
+def are_seen(pids: tuple[int, ...]) -> bool:
+    """Whether each one's environment is open to us: what cannot be looked at must not pass for harmless."""
+    return all(_is_open(pid) for pid in pids)
+
+
+def _is_open(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            file.read(1)
+    except OSError:
+        return False
+    return True
+
+
 def _environment_has(pid: int, marks: tuple[str, ...]) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:

@@ -29,7 +29,9 @@ def start_and_connect(home: str, profile: str) -> socket.socket:
     """A connection to the profile's broker, newly started if nobody else was faster; raises ClientError."""
     path = places.socket_path(home, profile)
     if not os.path.exists(f"{places.folder(home, profile)}/device.key"):
-        _explain(home, profile)
+        elsewhere = _of_another_account(home, profile)
+        if elsewhere is not None:
+            return elsewhere
     try:
         with _alone(path):
             connection = link.try_connect(path)
@@ -43,13 +45,17 @@ def start_and_connect(home: str, profile: str) -> socket.socket:
     return connection
 
 
-def _explain(home: str, profile: str) -> None:
-    """Raises what is wrong with an enrolment that has no key of ours."""
+def _of_another_account(home: str, profile: str) -> socket.socket | None:
+    """A connection to whoever holds the key of an enrolment that has none of ours; raises what is wrong with it."""
     from gateway.client.state import Place, read_profile
 
     enrolled = read_profile(Place(home=home, profile=profile))
-    if enrolled.broker_uid >= 0:
+    if enrolled.broker_uid < 0:
+        return None
+    connection = link.try_connect(enrolled.broker_socket)
+    if connection is None:
         raise BrokerFailed(f"The broker of account {enrolled.broker_uid} does not run: ask who set up this machine.")
+    return connection
 
 
 @contextmanager

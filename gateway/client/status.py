@@ -17,7 +17,7 @@ from gateway.client.state import KeyStorage, Profile, read_profile
 
 _KEPT = {
     KeyStorage.FILE: "in a file of your account: whatever runs as you could sign with it (level B at most)",
-    KeyStorage.SEPARATE_ACCOUNT: "with a broker under another account",
+    KeyStorage.SEPARATE_ACCOUNT: "with a broker under another account, out of your processes' reach (level A can be reached)",
     KeyStorage.OS_KEYSTORE: "in the system's key store",
 }
 

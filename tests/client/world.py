@@ -146,6 +146,8 @@ class Machine:
 
     home: Path
     gateway: StandIn
+    # What Python is given to become the command.
+    launch: tuple[str, ...] = ("-m", "gateway.client")
 
     def place(self, profile: str = "default") -> Place:
         return Place(home=str(self.home / "hoopweb"), profile=profile)
@@ -162,7 +164,7 @@ class Machine:
     def run(self, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         """The real command in a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "gateway.client", *arguments],
+            [sys.executable, *self.launch, *arguments],
             cwd=CHECKOUT,
             env=self.environment(**more),
             input=given,
