@@ -209,6 +209,9 @@ SPECTACULAR_SETTINGS = {
         "RequestStateEnum": "gateway.requests.models.RequestState.choices",
         "ApprovalStateEnum": "approvals.models.ApprovalState.choices",
         "ConnectionStateEnum": "gateway.connections.models.ConnectionState.choices",
+        "VoteAnswerEnum": "approvals.models.VoteAnswer.choices",
+        "ReviewAnswerEnum": "hoopweb.reviews.models.ReviewAnswer.choices",
+        "OnUnreachableEnum": ["block", "spool"],
     },
 }
 

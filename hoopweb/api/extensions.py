@@ -20,3 +20,17 @@ class SwitchScheme(CallerScheme):  # type: ignore[no-untyped-call]  # its regist
 
     target_class = "gateway.identity.authentication.SwitchAuthentication"
     name = "apiKeyOfSuspended"
+
+
+class DeviceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its registering hook is untyped
+    """A device's signature beside the key: docs/api-for-agents.md says what is signed."""
+
+    target_class = "gateway.identity.authentication.DeviceAuthentication"
+    name = ["apiKeyBesideDevice", "deviceSignature"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        signature = "Ed25519 over method, path, time, nonce and body, beside `Hoopweb-Device`"
+        return [
+            {"type": "http", "scheme": "bearer", "description": "An API key: `hwk_...`"},
+            {"type": "apiKey", "in": "header", "name": "Hoopweb-Signature", "description": signature},
+        ]

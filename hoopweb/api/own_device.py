@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.keeping import choices
+from audit.models import PromptKeeping
 from gateway.connections.access import usable_connections
 from gateway.connections.models import ConnectionState
 from gateway.identity import devices
@@ -50,7 +51,7 @@ class OwnDeviceSerializer(serializers.Serializer[Any]):
     gateway_url = serializers.CharField()
     aws_url = serializers.CharField(help_text="What AWS SDKs take as `endpoint_url`.")
     ca_pem = serializers.CharField(allow_blank=True, help_text="The authority of `aws_url`; empty for public ones.")
-    on_unreachable = serializers.ChoiceField(("block", "spool"))
+    on_unreachable = serializers.ChoiceField(PromptKeeping.OnUnreachable.choices)
 
 
 class OwnDevice(DeviceView):
