@@ -5,15 +5,16 @@ What could pass the gateway by is `doctor_bypass`'s.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway.client import api, hook_policy
+from gateway.client import api, hook_policy, link
 from gateway.client.doctor_findings import Finding, broken, good, note, weak
 from gateway.client.errors import BrokerFailed, ClientError, GatewayUnreachable, Refused
-from gateway.client.hook_spool import Spool
+from gateway.client.hook_waiting import Kept, kept_here
 from gateway.client.state import KeyStorage, Place, Profile, read_profile
 
 # SDKs and device signatures bear five minutes; half of that is on its way there.
@@ -107,23 +108,32 @@ def _connections(told: Mapping[str, Any]) -> Iterator[Finding]:
 
 def waiting(place: Place) -> Iterator[Finding]:
     """What hooks keep until the gateway answers, and what happens while it does not."""
-    spool = Spool(place)
-    if spool.waiting():
-        yield weak(
-            "spool",
-            f"{spool.waiting()} records wait for the gateway; they go, marked late, with the agent's next event",
-            "see to it that the gateway can be reached",
-        )
-    if spool.refusals():
-        yield weak(
-            "spool",
-            f"the gateway would not take {spool.refusals()} records",
-            f"look into {spool.refused}, tell your security team, and remove what is settled",
-        )
     try:
-        choice = hook_policy.choice(place)
+        kept = _kept(place)
     except ClientError as error:
         yield broken("spool", str(error), "hoopweb logout, then hoopweb login")
         return
-    words = "agents are stopped" if choice is hook_policy.Choice.BLOCK else "records wait here and go marked late"
+    if kept.waiting:
+        yield weak(
+            "spool",
+            f"{kept.waiting} records wait for the gateway; they go, marked late, with the agent's next event",
+            "see to it that the gateway can be reached",
+        )
+    if kept.refusals:
+        yield weak(
+            "spool",
+            f"the gateway would not take {kept.refusals} records",
+            f"look into {kept.refused}, tell your security team, and remove what is settled",
+        )
+    words = "agents are stopped" if kept.choice == hook_policy.Choice.BLOCK else "records wait here and go marked late"
     yield good("on_unreachable", f"while the gateway is away {words}")
+
+
+def _kept(place: Place) -> Kept:
+    """As whoever takes the hooks' events has it; raises ClientError."""
+    if read_profile(place).broker_uid < 0:
+        return kept_here(place)
+    try:
+        return Kept(**json.loads(link.ask(place.home, place.profile, {"op": "waiting"})))
+    except (ValueError, TypeError):
+        raise BrokerFailed("The key broker is of another version than this command: update both.") from None

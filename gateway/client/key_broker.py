@@ -16,6 +16,7 @@ import stat
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gateway.client import api, device_key, link, processes
@@ -23,6 +24,7 @@ from gateway.client.ancestry import facts
 from gateway.client.answering import Answering
 from gateway.client.broker import Broker
 from gateway.client.errors import BrokerFailed, ClientError, NotLoggedIn, Usage
+from gateway.client.hook_waiting import kept_here
 from gateway.client.own_files import make_folder, write_own
 from gateway.client.state import KeyStorage, Place, Profile, forget, read_profile, write_profile
 from gateway.client.transport import checked_url
@@ -135,6 +137,8 @@ class KeyAnswering:
                 return self._enrol(fields)
             case "forget":
                 return self._forget()
+            case "waiting":
+                return json.dumps(asdict(kept_here(self._place)))
             case _:
                 return self._ask(fields, pid)
 

@@ -224,6 +224,23 @@ def test_status_and_doctor_name_the_storage_and_its_level(enrolled: Shared) -> N
     assert (key["state"], "separate_account" in key["told"], "level A" in key["told"]) == ("good", True, True)
 
 
+def test_what_waits_there_is_told_by_the_doctor_and_sent(enrolled: Shared) -> None:
+    """Records and the organisation's choice lie in the broker's own folder, where no agent's shell writes."""
+    gateway = enrolled.machine.gateway
+    gateway.replies["GET", "/api/v1/device/"] = lambda _: (200, {**KNOWN, "on_unreachable": "spool"})
+    assert enrolled.machine.run("hook", given=json.dumps(payloads.CURSOR_PROMPT)).returncode == 0
+    gateway.replies["POST", PROMPTS] = lambda _: (503, {"code": "gateway.not_ready", "title": "Not ready"})
+    later = {**payloads.CURSOR_PROMPT, "generation_id": "second"}
+    assert "marked late" in enrolled.machine.run("hook", given=json.dumps(later)).stderr
+    found = json.loads(enrolled.machine.run("doctor", "--json", "--offline").stdout)["findings"]
+    told = " ".join(one["told"] for one in found if one["check"] in {"spool", "on_unreachable"})
+    assert "1 records wait for the gateway" in told
+    assert "while the gateway is away records wait here" in told
+    del gateway.replies["POST", PROMPTS]
+    assert enrolled.machine.run("hook", given=json.dumps({**later, "generation_id": "third"})).returncode == 0
+    assert [one.get("is_late", False) for one in gateway.of(PROMPTS)][-2:] == [True, False]
+
+
 def test_a_broker_of_the_persons_own_account_is_not_believed(office: Shared) -> None:
     """Anybody can listen on a socket: what runs as the person keeps nothing from the person."""
     listen = """
