@@ -257,6 +257,15 @@ sys.exit(sys.modules["gateway.client.app"].main(sys.argv[2:]))
     assert office.machine.gateway.seen == []
 
 
+def test_root_is_told_that_nothing_can_be_kept_from_it(office: Shared) -> None:
+    given = ("login", "--gateway", office.machine.gateway.url, "--organisation", "acme", "--key-broker", office.socket)
+    program = "sys.exit(sys.modules['gateway.client.app'].main(sys.argv[1:]))"
+    with office.broker():
+        ran = as_account(0, program, *given, HOOPWEB_HOME=str(office.keys.parent / "roots"))
+    assert (ran.returncode, "you must not be root" in ran.stderr) == (1, True)
+    assert office.machine.gateway.seen == []
+
+
 def test_a_folder_others_may_write_to_is_not_believed(office: Shared) -> None:
     with office.broker():
         Path(office.socket).parent.chmod(0o777)
