@@ -78,7 +78,8 @@ def test_it_holds_the_client_and_the_one_page_it_shares(wheel: Path) -> None:
 
 def test_pip_installs_a_command_that_runs(wheel: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    python = tmp_path / "venv" / "bin" / "python"
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
     subprocess.run(pip, env={**os.environ, **OFFLINE}, check=True)
     ran = subprocess.run([tmp_path / "venv" / "bin" / "hoopweb", "--help"], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
