@@ -24,7 +24,8 @@ from tests.journeys.product import Product, Tenant
 from tests.journeys.test_approvals import Call, vote
 from tests.masking.canaries import Canary, canaries, fingerprint, traces
 
-BUCKET, TABLE = seed.SCRATCH, seed.TABLE
+# What others read too (the demo's table and secret) stays as it is.
+BUCKET, TABLE, SECRET = seed.SCRATCH, "canaries", "canaries"
 DRAWN = canaries(20260304)
 TEXT = "\n".join(one.text for one in DRAWN)
 # On one line and short enough for a header or a name.
@@ -78,8 +79,14 @@ def _planted(product: Product) -> None:
     s3.put_object(Bucket=BUCKET, Key="canaries.png", Body=b"\x89PNG\r\n\x1a\n" + TEXT.encode())
     s3.put_object(Bucket=BUCKET, Key="large.txt", Body=b"plain words of a line\n" * 100_000 + TEXT.encode())
     item = {"id": {"S": "canary"}, "notes": {"L": [{"S": one.text} for one in DRAWN]}, "blob": {"B": TEXT.encode()}}
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
     dynamodb.put_item(TableName=TABLE, Item=item)
-    product.truth("secretsmanager").put_secret_value(SecretId=seed.SECRET, SecretString=TEXT)
+    product.truth("secretsmanager").create_secret(Name=SECRET, SecretString=TEXT)
 
 
 def _read(seen: Seen, tenant: Tenant, keys: dict[str, str]) -> None:
@@ -94,7 +101,7 @@ def _read(seen: Seen, tenant: Tenant, keys: dict[str, str]) -> None:
     fresh = {"id": {"S": "canary"}}
     seen(dynamodb.put_item, TableName=TABLE, Item=fresh, **guarded)
     seen(dynamodb.transact_write_items, TransactItems=[{"Put": {"TableName": TABLE, "Item": fresh, **guarded}}])
-    seen(tenant.aws("secretsmanager", keys=keys).get_secret_value, SecretId=seed.SECRET)
+    seen(tenant.aws("secretsmanager", keys=keys).get_secret_value, SecretId=SECRET)
     failing = json.dumps({"raise": TEXT})
     seen(functions.invoke, FunctionName=seed.FUNCTION, Payload=failing, LogType="Tail")
     seen(functions.invoke_with_response_stream, FunctionName=seed.FUNCTION, Payload=failing, LogType="Tail")
@@ -112,7 +119,7 @@ def _write(seen: Seen, tenant: Tenant, keys: dict[str, str]) -> None:
     attributes = {f"a{number}": {"S": one.text} for number, one in enumerate(DRAWN)}
     seen(dynamodb.put_item, TableName=TABLE, Item={"id": {"S": "written"}, **attributes})
     seen(dynamodb.put_item, TableName="nowhere", Item={"id": {"S": TEXT}})
-    seen(tenant.aws("secretsmanager", keys=keys).put_secret_value, SecretId=seed.SECRET, SecretString=TEXT)
+    seen(tenant.aws("secretsmanager", keys=keys).put_secret_value, SecretId=SECRET, SecretString=TEXT)
     context = base64.b64encode(json.dumps({"custom": {"note": SHORT[1].text}}).encode()).decode()
     seen(
         tenant.aws("lambda", keys=keys).invoke,
