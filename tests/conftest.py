@@ -13,8 +13,13 @@ import pytest
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.signals import connection_created
+from hypothesis import HealthCheck, settings
 
 from hoopweb.stack.services import Services
+
+# No test is timed: a machine under load draws slowly.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 AsOwner = Callable[[], AbstractContextManager[None]]
 

@@ -57,7 +57,7 @@ def ask_over(connection: socket.socket, fields: Mapping[str, str], *, seconds: f
 def _exchange(connection: socket.socket, fields: Mapping[str, str]) -> list[str]:
     """The broker's answer, or nothing where it died."""
     try:
-        write_frame(connection, [f"{name}={value}" for name, value in fields.items()])
+        _send(connection, [f"{name}={value}" for name, value in fields.items()])
         return read_frame(connection)
     except TimeoutError:
         raise BrokerFailed("The local broker did not answer in time: end it with `hoopweb broker --stop`.") from None
@@ -65,6 +65,14 @@ def _exchange(connection: socket.socket, fields: Mapping[str, str]) -> list[str]
         raise BrokerFailed(f"The local broker cannot be asked this: {error}.") from None
     except OSError:
         return []
+
+
+def _send(connection: socket.socket, pieces: list[str]) -> None:
+    try:
+        write_frame(connection, pieces)
+    except (BrokenPipeError, ConnectionResetError):
+        # A broker that refuses the account says so and closes, unasked: what it said can still be read.
+        return
 
 
 def _good(reply: list[str]) -> str:

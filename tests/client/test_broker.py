@@ -292,3 +292,13 @@ while os.getppid() == parent:
     time.sleep(0.01)
 subprocess.run([sys.argv[1], "-m", "gateway.client", "credentials", "--connection", "b"], check=True)
 """
+
+
+def test_a_refusal_said_before_the_question_is_still_heard() -> None:
+    """A broker that serves another account answers at once and closes: the question finds nobody."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours:
+        link.write_frame(its, [link.FAILED, "This broker serves another account."])
+        its.close()
+        with pytest.raises(ClientError, match="serves another account"):
+            link.ask_over(ours, {"op": "credentials"})
