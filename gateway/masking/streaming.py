@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import cache
+from operator import itemgetter
 from typing import NamedTuple
 
+from gateway.masking.catalogue import ByteSpan
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
 from gateway.masking.replacement import Tally, token
@@ -41,6 +46,23 @@ class _Run(NamedTuple):
     end: int
     kind: str
     is_open: bool = False
+
+
+class _Block(NamedTuple):
+    """What one step sees: the block from `first` to `last` in its window, which begins `shift` bytes into the text."""
+
+    window: bytes
+    first: int
+    last: int
+    shift: int
+    is_last: bool
+
+    def is_open_at(self, end: int) -> bool:
+        """Whether what ends here may go on behind what is seen."""
+        return end == len(self.window) and not self.is_last
+
+
+_START, _END = itemgetter(0), itemgetter(1)
 
 
 class Masker:
@@ -135,87 +157,107 @@ class Masker:
 
     def _render(self, cut: int, *, is_end: bool) -> bytes:
         """The bytes from the last cut to this one, masked."""
-        pieces: list[bytes] = []
-        place = self._start
-        self._check(self._data[place:cut])
-        for run, is_new in self._runs(cut, is_end=is_end):
-            begin, end = max(run.start - self._base, place), min(run.end - self._base, cut)
-            pieces += (bytes(self._data[place:begin]), self._replacement(run, begin, end, is_new=is_new))
-            place = end
-        return b"".join((*pieces, bytes(self._data[place:cut])))
-
-    def _runs(self, cut: int, *, is_end: bool) -> list[tuple[_Run, bool]]:
-        """The masked runs that reach into this block in order, each with whether its token is still to be written."""
+        self._check(self._data[self._start : cut])
         left, right = window_start(self._data, self._start), min(len(self._data), cut + CONTEXT)
-        is_last = is_end and right == len(self._data)
-        runs = self._continued(right, is_last=is_last)
-        window, new = bytes(self._data[left:right]), []
-        first, last, shift = self._start - left, cut - left, left + self._base
-        end_of_seen = len(window) if not is_last else -1
-        for span in self._scanner.byte_spans(_readable(window), self._wanted):
-            start, end, kind, _rule = span
-            if end <= first or start >= last:
-                continue
-            run = _Run(start + shift, end + shift, kind, end == end_of_seen)
-            if self._last is not None and run.start < self._last.end:
-                self._extend(runs, self._last, run)
-            else:
-                self._last = run
-                runs.append((run, True))
-                new.append(span)
-        self.tally.add_all(new, window)
-        return runs
+        window = bytes(self._data[left:right])
+        block = _Block(window, self._start - left, cut - left, left + self._base, is_end and right == len(self._data))
+        self._continue(block)
+        spans = self._scanner.byte_spans(_readable(window), self._wanted)
+        begun = bisect_right(spans, block.first, key=_END)
+        stop = bisect_left(spans, block.last, lo=begun, key=_START)
+        # Spans are disjoint: only the first ones can overlap a stretch that was begun in an earlier block.
+        while begun < stop and self._last is not None and spans[begun].start + block.shift < self._last.end:
+            self._extend(block, spans[begun])
+            begun += 1
+        fresh = spans[begun:stop]
+        pieces, place = self._rest_of_last(block)
+        if fresh:
+            pieces += self._written(block, fresh, place)
+            start, end, kind, _rule = fresh[-1]
+            self._last = _Run(start + block.shift, end + block.shift, kind, block.is_open_at(end))
+            place = min(end, block.last)
+            self.tally.add_all(fresh, window)
+        pieces.append(window[place : block.last])
+        return b"".join(pieces)
 
-    def _extend(self, runs: list[tuple[_Run, bool]], last: _Run, run: _Run) -> None:
+    def _extend(self, block: _Block, span: ByteSpan) -> None:
         """What overlaps a masked stretch belongs to it: one token, at its beginning."""
-        if run.end <= last.end:
-            return
-        self._last = last._replace(end=run.end, is_open=run.is_open)
-        is_listed = bool(runs) and runs[-1][0] is last
-        is_new = runs.pop()[1] if is_listed else False
-        runs.append((self._last, is_new))
+        last, end = self._last, span.end + block.shift
+        if last is not None and end > last.end:
+            self._last = last._replace(end=end, is_open=block.is_open_at(span.end))
 
-    def _continued(self, right: int, *, is_last: bool) -> list[tuple[_Run, bool]]:
-        """The run that was masked at the last cut and goes on behind it."""
-        last = self._last
-        if last is None:
-            return []
-        if last.is_open:
-            end = self._rest_of(last.kind, last.end - self._base, right)
-            last = self._last = last._replace(end=end + self._base, is_open=end == right and not is_last)
-        return [(last, False)] if last.end - self._base > self._start else []
+    def _continue(self, block: _Block) -> None:
+        """The run that was masked at the last cut and was not at its end there is followed as far as is seen."""
+        last, right = self._last, len(block.window)
+        if last is not None and last.is_open:
+            end = self._rest_of(last.kind, block.window, last.end - block.shift, right)
+            self._last = last._replace(end=end + block.shift, is_open=end == right and not block.is_last)
 
-    def _rest_of(self, kind: str, place: int, right: int) -> int:
-        match = _RESTS.get(kind, _REST).match(self._data, place, right)
+    def _rest_of_last(self, block: _Block) -> tuple[list[bytes], int]:
+        """What of an earlier run stands in this block, and where that ends."""
+        end = min(self._last.end - block.shift, block.last) if self._last is not None else 0
+        if self._last is None or end <= block.first:
+            return [], block.first
+        if not self._is_same_length:
+            return [], end
+        start, stop = self._last.start - block.shift, self._last.end - block.shift
+        return [_padded(_label(self._last.kind), start, stop, block.first, end)], end
+
+    @staticmethod
+    def _rest_of(kind: str, window: bytes, place: int, right: int) -> int:
+        match = _RESTS.get(kind, _REST).match(window, place, right)
         end = match.end() if match else place
         if kind in _RESTS:
             # The marker may have begun before what was seen last.
-            for marker in KEY_END.finditer(self._data, max(0, place - LONGEST_MARKER), right):
+            for marker in KEY_END.finditer(window, max(0, place - LONGEST_MARKER), right):
                 if marker.end() > place:
                     return marker.end() if marker.start() <= end else end
         return end
 
-    def _replacement(self, run: _Run, begin: int, end: int, *, is_new: bool) -> bytes:
-        text = self._written(run, begin, end, is_new=is_new).encode()
+    def _written(self, block: _Block, spans: Sequence[ByteSpan], place: int) -> list[bytes]:
+        """The block's bytes from `place` to the last of these spans, each span replaced."""
+        window, ends = block.window, map(_END, spans)
+        tokens = [_label(span[2]) for span in spans] if self._is_plain else self._own_tokens(block, spans, place)
         if self._is_same_length:
-            size = run.end - run.start
-            offset = begin + self._base - run.start
-            return (text if size >= len(text) else b"").ljust(size, b"*")[offset : offset + end - begin]
-        if not is_new:
-            return b""
-        may_be_number = begin > 0 and self._data[begin - 1] in _MAY_STAND_BEFORE
-        return b"0" if may_be_number and self._is_json_number(begin, end) else text
+            tokens = [
+                _padded(text, start, end, max(start, place), min(end, block.last))
+                for text, (start, end, _kind, _rule) in zip(tokens, spans, strict=True)
+            ]
+        else:
+            for index, (start, end, _kind, _rule) in enumerate(spans):
+                if window[start - 1] in _MAY_STAND_BEFORE and _is_json_number(window, start, min(end, block.last)):
+                    tokens[index] = b"0"
+        pieces = [b""] * (2 * len(tokens))
+        # In two passes, as a table has tens of thousands of values a megabyte.
+        pieces[0::2] = [window[done : span[0]] for done, span in zip((place, *ends), spans, strict=False)]
+        pieces[1::2] = tokens
+        return pieces
 
-    def _written(self, run: _Run, begin: int, end: int, *, is_new: bool) -> str:
-        # A value that goes on behind the cut is not known yet, so it has no token of its own.
-        if self._is_plain or not is_new or end - begin != run.end - run.start:
-            return token(run.kind)
-        return self._writing.text(run.kind, bytes(self._data[begin:end]).decode("utf-8", "surrogateescape"))
+    def _own_tokens(self, block: _Block, spans: Sequence[ByteSpan], place: int) -> list[bytes]:
+        """What policy has written for each value. One that goes on behind the cut is not known: it has a plain label."""
+        return [
+            self._writing.text(kind, block.window[start:end].decode("utf-8", "surrogateescape")).encode()
+            if place <= start and end <= block.last
+            else _label(kind)
+            for start, end, kind, _rule in spans
+        ]
 
-    def _is_json_number(self, begin: int, end: int) -> bool:
-        """A bare number after a JSON name: a token there would leave no JSON."""
-        is_number = _JSON_NUMBER.fullmatch(self._data, begin, end) is not None
-        return is_number and _BEFORE_NUMBER.search(self._data[max(0, begin - 20) : begin]) is not None
+
+@cache
+def _label(kind: str) -> bytes:
+    return token(kind).encode()
+
+
+def _padded(text: bytes, start: int, end: int, begin: int, stop: int) -> bytes:
+    """What stands from `begin` to `stop` where a value from `start` to `end` is replaced byte for byte."""
+    size = end - start
+    return (text if size >= len(text) else b"").ljust(size, b"*")[begin - start : stop - start]
+
+
+def _is_json_number(window: bytes, start: int, end: int) -> bool:
+    """A bare number after a JSON name: a token there would leave no JSON."""
+    is_number = _JSON_NUMBER.fullmatch(window, start, end) is not None
+    return is_number and _BEFORE_NUMBER.search(window[max(0, start - 20) : start]) is not None
 
 
 def _readable(window: bytes) -> bytes:
