@@ -265,21 +265,43 @@ def test_without_a_variable_keys_still_follow_the_agent_above(laptop: Machine) -
 
 def test_a_variable_set_by_hand_gets_no_key_of_the_agents(laptop: Machine) -> None:
     """The same conversation and prompt, asked for from elsewhere: another key, and the gateway is told why."""
-    submit(laptop, "first")
-    below = laptop.run("credentials", "--connection", "b", CURSOR_CONVERSATION_ID="talk").stdout
+    environment = laptop.environment(CURSOR_CONVERSATION_ID="talk")
+    fields = json.dumps({**PROMPT, "generation": "first"})
+    agent = subprocess.Popen(
+        [sys.executable, "-c", AGENT, HOOK, laptop.place().home, fields],
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert agent.stdout is not None
+    below = agent.stdout.readline()
     elsewhere = subprocess.Popen(
         [sys.executable, "-c", DETACHED, sys.executable],
         cwd=CHECKOUT,
-        env=laptop.environment(CURSOR_CONVERSATION_ID="talk"),
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
     out, _ = elsewhere.communicate(timeout=20)
+    agent.communicate("\n", timeout=20)
     assert json.loads(out)["AccessKeyId"] != json.loads(below)["AccessKeyId"]
     told = [one["process"]["is_below_agent"] for one in laptop.gateway.of(CREDENTIALS)]
     assert told == [True, False]
 
 
+# The agent's main process: its hook records the prompt, its command asks for keys, and it lives on.
+AGENT = """
+import subprocess, sys, time
+subprocess.run([sys.executable, "-c", *sys.argv[1:]], check=True)
+time.sleep(0.1)
+ran = subprocess.run([sys.executable, "-m", "gateway.client", "credentials", "--connection", "b"], check=True,
+                     capture_output=True, text=True)
+print("".join(ran.stdout.split()), flush=True)
+sys.stdin.readline()
+"""
 # Asks from a session of its own, after its parent is gone: nothing leads to the agent any more. Who adopts it is the
 # machine's affair: process 1, or a reaper nearer by.
 DETACHED = """
