@@ -36,6 +36,10 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transitive: tuple[str, ...] = ()
     narrowing: Narrowing = Narrowing()
 
+    @property
+    def account(self) -> str:
+        return self.role_arn.split(":")[4]
+
     def __repr__(self) -> str:
         return f"Hop({self.role_arn}, {self.session_name})"
 

@@ -89,12 +89,25 @@ _REGION_MEMBERS = frozenset(
 _READS = (AccessClass.LIST, AccessClass.READ)
 
 
-def check_home(candidate: Candidate, parameters: Mapping[str, Any], *, account: str, regions: Collection[str]) -> None:
-    """Raise ForeignAccount or RegionNotAllowed where the call reaches out of the connection; `parameters` as read."""
+def check_home(
+    candidate: Candidate,
+    parameters: Mapping[str, Any],
+    *,
+    account: str,
+    accounts: Collection[str],
+    regions: Collection[str],
+) -> None:
+    """Raise ForeignAccount or RegionNotAllowed where the call reaches out of the connection; `parameters` as read.
+
+    `account` is where the call is made, `accounts` are all it may reach.
+    """
+    if account not in accounts:
+        # A key given for a role there, before the account was taken from the connection's list.
+        raise ForeignAccount(f"The account {account} of these keys")
     service = candidate.operation.service
     if service not in _OF_MANY_ACCOUNTS:
-        _check_members(service, parameters, account)
-        abroad = [one for one in candidate.resources if _is_abroad(one, account)]
+        _check_members(service, parameters, accounts)
+        abroad = [one for one in candidate.resources if _is_abroad(one, accounts)]
         for name in _meant(abroad, parameters):
             raise ForeignAccount(f"`{name[:200]}`")
     elsewhere = [one for one in candidate.resources if one.region and one.region not in regions and one.account]
@@ -104,19 +117,19 @@ def check_home(candidate: Candidate, parameters: Mapping[str, Any], *, account: 
         _check_regions(parameters, regions)
 
 
-def _check_members(service: str, parameters: Mapping[str, Any], account: str) -> None:
+def _check_members(service: str, parameters: Mapping[str, Any], accounts: Collection[str]) -> None:
     for member in _ACCOUNT_MEMBERS:
         said = parameters.get(member)
         if said is None:
             continue
         for one in said if isinstance(said, list) else (said,):
             is_public = service == "ecr" and one in _REGISTRIES_OF_AWS
-            if isinstance(one, str) and one != account and _ACCOUNT.fullmatch(one) and not is_public:
+            if isinstance(one, str) and one not in accounts and _ACCOUNT.fullmatch(one) and not is_public:
                 raise ForeignAccount(f"`{member}` {one}")
 
 
-def _is_abroad(resource: Resource, account: str) -> bool:
-    if resource.account == account or resource.service in _WHO or not _ACCOUNT.fullmatch(resource.account):
+def _is_abroad(resource: Resource, accounts: Collection[str]) -> bool:
+    if resource.account in accounts or resource.service in _WHO or not _ACCOUNT.fullmatch(resource.account):
         return False
     is_layer = resource.service == "lambda" and resource.arn.split(":", 6)[5] == "layer"
     return not (is_layer and resource.account in _LAYERS_OF_AWS)

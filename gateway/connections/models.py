@@ -41,6 +41,8 @@ class Connection(TenantScoped):
     # Ours, never the tenant's choice: a guessable ExternalId would let another tenant borrow the role.
     external_id = models.CharField(max_length=80)
     regions = ArrayField(models.CharField(max_length=40))
+    # Accounts beside its own that its calls and role chains may reach. Reached by roles there, never by its own keys.
+    further_accounts = ArrayField(models.CharField(max_length=12), default=list, db_default=[])
     credential = TenantForeignKey(Credential, null=True, related_name="connections")
     state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.DRAFT)
     observe_only = models.BooleanField(default=False)

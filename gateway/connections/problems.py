@@ -93,5 +93,8 @@ class ForeignAccount(Problem):
     code = "connections.foreign_account"
     status = 403
     title = "This call reaches for another AWS account than the connection's"
-    remedy = "Use keys of that account's own connection; where the account was named by mistake, leave it out."
+    remedy = (
+        "Use keys of that account's own connection, or ask a security administrator to add the account to those this "
+        "connection may reach; where it was named by mistake, leave it out."
+    )
     aws_code = "AccessDeniedException"

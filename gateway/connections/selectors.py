@@ -55,6 +55,7 @@ def role_target(tenant: Tenant, found: Connection) -> RoleTarget:
         role_arn=found.role_arn,
         external_id=found.external_id,
         regions=tuple(found.regions),
+        further_accounts=tuple(found.further_accounts),
         base=_base_keys(tenant, found),
     )
 

@@ -31,6 +31,8 @@ _ROLE = re.compile(r"arn:aws:iam::([0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{0,120}[A-
 _LONG_LIVED_KEY = re.compile(r"AKIA[A-Z2-7]{16}")
 # Every region is text in each session policy, which holds 2,048 characters.
 MOST_REGIONS = 20
+# So are they; with more of both, a writing session's policy would not fit.
+MOST_FURTHER_ACCOUNTS = 10
 
 
 @transaction.atomic
@@ -166,6 +168,27 @@ def choose_opaque_payloads(
     return _changed(changed, ConnectionState(changed.state), by_label, now, what=what)
 
 
+@transaction.atomic
+def open_accounts(
+    *, tenant: Tenant, connection_id: UUID, account_ids: Sequence[str], by_label: str, now: datetime
+) -> Connection:
+    """Say which accounts the connection may reach beside its own; none ends what was open. Raises ConnectionMalformed.
+
+    Said again, it is no second event. Keys that were given for roles in an account taken away open nothing any more.
+    """
+    changed = _locked(tenant, connection_id)
+    accounts = sorted(set(account_ids) - {changed.account_id})
+    if not all(map(_ACCOUNT.fullmatch, accounts)):
+        raise ConnectionMalformed("An account id is 12 digits")
+    if len(accounts) > MOST_FURTHER_ACCOUNTS:
+        raise ConnectionMalformed(f"At most {MOST_FURTHER_ACCOUNTS} further accounts")
+    if changed.further_accounts == accounts:
+        return changed
+    changed.further_accounts = accounts
+    what = f"may also reach {', '.join(accounts)}" if accounts else "reaches its own account only"
+    return _changed(changed, ConnectionState(changed.state), by_label, now, what=what)
+
+
 def _locked(tenant: Tenant, connection_id: UUID) -> Connection:
     # One look for the problem, one for the lock: FOR UPDATE cannot follow the optional credential.
     selectors.connection(tenant, connection_id)
@@ -174,11 +197,14 @@ def _locked(tenant: Tenant, connection_id: UUID) -> Connection:
     return row
 
 
+_CHANGING = ("state", "observe_only", "opaque_payloads", "opaque_approvers", "credential", "further_accounts")
+
+
 def _changed(
     connection: Connection, state: ConnectionState, by_label: str, now: datetime, *, what: str, reason: str = ""
 ) -> Connection:
     connection.state = state
-    connection.save(update_fields=("state", "observe_only", "opaque_payloads", "opaque_approvers", "credential"))
+    connection.save(update_fields=_CHANGING)
     _record(
         EventKind.CONNECTION_CHANGED, connection, by_label, now, what=what, **({"reason": reason} if reason else {})
     )

@@ -97,19 +97,27 @@ class SessionPolicy:
     policy_arns: tuple[str, ...] = ()
 
 
-def for_class(access: AccessClass, *, account: str, regions: Sequence[str]) -> SessionPolicy:
-    """Return the ceiling of one access class: a Read pool can only read, a Write pool cannot change permissions."""
+def for_class(
+    access: AccessClass, *, account: str, regions: Sequence[str], further: Sequence[str] = ()
+) -> SessionPolicy:
+    """Return the ceiling of one access class: a Read pool can only read, a Write pool cannot change permissions.
+
+    `account` is where the session acts; `further` are accounts its calls may reach beside it, here and below.
+    """
+    reach = (account, *further)
     match access:
         case AccessClass.LIST | AccessClass.READ:
-            return _policy(_reads(), account, regions, managed=(READ_ONLY,))
+            return _policy(_reads(), reach, regions, managed=(READ_ONLY,))
         case AccessClass.WRITE | AccessClass.TAGGING:
-            return _policy(_writes(account), account, regions)
+            return _policy(_writes(account), reach, regions)
         case AccessClass.PERMISSIONS | AccessClass.CREDENTIAL:
-            return _policy([_allow("*")], account, regions)
+            return _policy([_allow("*")], reach, regions)
     assert_never(access)
 
 
-def for_call(actions: Sequence[str], arns: Sequence[str], *, account: str, regions: Sequence[str]) -> SessionPolicy:
+def for_call(
+    actions: Sequence[str], arns: Sequence[str], *, account: str, regions: Sequence[str], further: Sequence[str] = ()
+) -> SessionPolicy:
     """Return the ceiling of one approved call: its actions on its ARNs; raises SessionPolicyTooLarge.
 
     An action that AWS asks for on `*` only is allowed there; kinds of resource that the call must be allowed on
@@ -125,7 +133,7 @@ def for_call(actions: Sequence[str], arns: Sequence[str], *, account: str, regio
         created = (home for action in bound for home in unnamed(action, arns, account=account))
         statements.append(_allow(*bound, on=list(dict.fromkeys([*map(_literal, arns), *created])) or ["*"]))
     keys = _allow("kms:Decrypt", "kms:GenerateDataKey*", on=[f"arn:aws:kms:*:{account}:key/*"])
-    return _policy([*statements, keys | {"Condition": _THROUGH_SERVICES}], account, regions)
+    return _policy([*statements, keys | {"Condition": _THROUGH_SERVICES}], (account, *further), regions)
 
 
 _CHAINING = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
@@ -133,16 +141,20 @@ _CHAINING = ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 _BEHIND = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
-def for_hop(role_arn: str, narrowing: Narrowing, *, account: str, regions: Sequence[str]) -> SessionPolicy:
+def for_hop(
+    role_arn: str, narrowing: Narrowing, *, account: str, regions: Sequence[str], further: Sequence[str] = ()
+) -> SessionPolicy:
     """Return the ceiling of a session that does nothing but assume the next role of a chain."""
     if not narrowing:
-        return _policy([_allow(*_CHAINING, on=[role_arn])], account, regions)
+        return _policy([_allow(*_CHAINING, on=[role_arn])], (account, *further), regions)
     # Tag and source identity are ours to set, so they need nobody's leave but ours.
     ours = _allow("sts:TagSession", "sts:SetSourceIdentity", on=[role_arn])
-    return _narrowed(narrowing, _CHAINING, account, regions, ours)
+    return _narrowed(narrowing, _CHAINING, (account, *further), regions, ours)
 
 
-def narrowed(narrowing: Narrowing, actions: Sequence[str], *, account: str, regions: Sequence[str]) -> SessionPolicy:
+def narrowed(
+    narrowing: Narrowing, actions: Sequence[str], *, account: str, regions: Sequence[str], further: Sequence[str] = ()
+) -> SessionPolicy:
     """Return what its maker left of a session, less everything that calls of these actions do not need.
 
     STS joins an inline policy and managed ones to what either allows; only denials can narrow what was asked for.
@@ -150,16 +162,16 @@ def narrowed(narrowing: Narrowing, actions: Sequence[str], *, account: str, regi
     """
     if not actions:
         raise ValueError("a call has at least one action")
-    return _narrowed(narrowing, actions, account, regions)
+    return _narrowed(narrowing, actions, (account, *further), regions)
 
 
 def _narrowed(
-    narrowing: Narrowing, actions: Sequence[str], account: str, regions: Sequence[str], *ours: dict[str, Any]
+    narrowing: Narrowing, actions: Sequence[str], reach: Sequence[str], regions: Sequence[str], *ours: dict[str, Any]
 ) -> SessionPolicy:
     wanted = sorted({*actions, *_BEHIND, *(["s3express:CreateSession"] if _is_of_s3(actions) else [])})
     only = {"Effect": "Deny", "NotAction": wanted, "Resource": "*"}
     statements = [*statements_of(narrowing.policy), *ours, only]
-    return _policy(statements, account, regions, managed=narrowing.policy_arns)
+    return _policy(statements, reach, regions, managed=narrowing.policy_arns)
 
 
 def _is_of_s3(actions: Sequence[str]) -> bool:
@@ -213,8 +225,9 @@ def _writes(account: str) -> list[dict[str, Any]]:
     ]
 
 
-def _walls(account: str, regions: Sequence[str]) -> list[dict[str, Any]]:
-    """Deny other accounts and regions, whatever the statements before them allow."""
+def _walls(reach: Sequence[str], regions: Sequence[str]) -> list[dict[str, Any]]:
+    """Deny all accounts and regions but these, whatever the statements before them allow."""
+    accounts = list(dict.fromkeys(reach))
     return [
         {
             "Effect": "Deny",
@@ -224,7 +237,7 @@ def _walls(account: str, regions: Sequence[str]) -> list[dict[str, Any]]:
             # (ListBuckets) would be denied.
             "Condition": {
                 "Null": {"aws:ResourceAccount": "false"},
-                "StringNotEquals": {"aws:ResourceAccount": account},
+                "StringNotEquals": {"aws:ResourceAccount": accounts if len(accounts) > 1 else accounts[0]},
             },
         },
         {
@@ -237,9 +250,9 @@ def _walls(account: str, regions: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _policy(
-    statements: list[dict[str, Any]], account: str, regions: Sequence[str], *, managed: tuple[str, ...] = ()
+    statements: list[dict[str, Any]], reach: Sequence[str], regions: Sequence[str], *, managed: tuple[str, ...] = ()
 ) -> SessionPolicy:
-    document = {"Version": "2012-10-17", "Statement": statements + _walls(account, regions)}
+    document = {"Version": "2012-10-17", "Statement": statements + _walls(reach, regions)}
     text = json.dumps(document, separators=(",", ":"))
     if len(text) + sum(map(len, managed)) > LARGEST_PLAINTEXT:
         raise SessionPolicyTooLarge(f"{len(text)} characters of {LARGEST_PLAINTEXT}")

@@ -123,12 +123,12 @@ def _session_name(ask: SessionAsk) -> str:
 def _policy(ask: SessionAsk) -> SessionPolicy:
     """The ceiling of a pool."""
     target = ask.target
-    narrowing = narrowing_of(target.hops)
+    narrowing, account, further = narrowing_of(target.hops), target.end_account, target.beside
     if ask.towards:
-        return for_hop(ask.towards, narrowing, account=target.account, regions=target.regions)
+        return for_hop(ask.towards, narrowing, account=account, regions=target.regions, further=further)
     if narrowing:
-        return narrowed(narrowing, ask.actions, account=target.account, regions=target.regions)
-    return for_class(ask.access, account=target.account, regions=target.regions)
+        return narrowed(narrowing, ask.actions, account=account, regions=target.regions, further=further)
+    return for_class(ask.access, account=account, regions=target.regions, further=further)
 
 
 def _assume(ask: SessionAsk) -> RoleSession:

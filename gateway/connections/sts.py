@@ -64,8 +64,25 @@ class RoleTarget:
     external_id: str = field(repr=False)
     regions: tuple[str, ...]
     base: BaseKeys | None = None
+    # Accounts beside its own that its chains and calls may reach.
+    further_accounts: tuple[str, ...] = ()
     # Roles assumed after the connection's own, where a key was derived by AssumeRole.
     hops: tuple[Hop, ...] = ()
+
+    @property
+    def end_account(self) -> str:
+        """The account calls are made in: that of the last role on the way."""
+        return self.hops[-1].account if self.hops else self.account
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account the connection may reach, its own first."""
+        return (self.account, *self.further_accounts)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The accounts calls may reach beside the one they are made in."""
+        return tuple(one for one in self.accounts if one != self.end_account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,15 +68,17 @@ def _actions(examined: Examined) -> tuple[str, ...]:
 
 def call_session(examined: Examined) -> RoleSession:
     """A session limited to an approved call's own actions and resources; raises AssumeRoleFailed."""
-    call, connection = examined.primary, examined.key.connection
-    if narrowing := narrowing_of(connection.target.hops):
-        policy = narrowed(narrowing, _actions(examined), account=connection.account_id, regions=connection.regions)
+    call, target = examined.primary, examined.key.connection.target
+    account, further = target.end_account, target.beside
+    if narrowing := narrowing_of(target.hops):
+        policy = narrowed(narrowing, _actions(examined), account=account, regions=target.regions, further=further)
         return one_call_session(session_ask(examined), policy)
     policy = for_call(
         [action.name for action in call.actions],
         [resource.arn for resource in call.resources],
-        account=connection.account_id,
-        regions=connection.regions,
+        account=account,
+        regions=target.regions,
+        further=further,
     )
     return one_call_session(session_ask(examined), policy)
 

@@ -114,7 +114,7 @@ def examine(
     check_region(service=primary.operation.service, region=claim.region, regions=key.connection.regions)
     for reading, candidate in zip(readings, candidates, strict=True):
         home = key.connection
-        check_home(candidate, reading.parameters, account=home.account_id, regions=home.regions)
+        check_home(candidate, reading.parameters, account=home.account_id, accounts=home.accounts, regions=home.regions)
     link = link_of(key, now=now)
     question = Question(
         tenant_id=key.tenant_id,

@@ -86,6 +86,7 @@ _COLUMNS = (
     "open_tools",
     "tool_use_id",
     "last_sign",
+    "further_accounts",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM "  # noqa: S608  # names of our own view
 _NAMED = _SELECT + "requests_keys(%s, %s::text[], %s, %s)"
@@ -98,7 +99,10 @@ _NO_DEVICE = Cap(level=LinkLevel.CONVERSATION)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFacts:
-    """The connection a key opens, as of this batch, and the role behind it as STS needs it."""
+    """The connection a key opens, as of this batch, and the role behind it as STS needs it.
+
+    `account_id` is where the key's calls are made: the connection's own, or that of a role assumed from there.
+    """
 
     id: UUID
     label: str
@@ -107,6 +111,10 @@ class ConnectionFacts:
     observe_only: bool
     opaque: OpaqueChoice
     target: RoleTarget
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return self.target.accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,13 +304,14 @@ def _connection(tenant_id: UUID, row: dict[str, Any]) -> ConnectionFacts:
         role_arn=row["role_arn"],
         external_id=row["external_id"],
         regions=tuple(row["regions"]),
+        further_accounts=tuple(row["further_accounts"]),
         base=_base_keys(tenant_id, row),
         hops=hops_of(row["role_chain"]),
     )
     return ConnectionFacts(
         id=row["connection_id"],
         label=row["connection"],
-        account_id=row["account_id"],
+        account_id=target.end_account,
         regions=target.regions,
         observe_only=row["observe_only"],
         opaque=OpaqueChoice(row["opaque_payloads"]),

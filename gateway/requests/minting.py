@@ -113,7 +113,7 @@ def _asked(examined: Examined) -> MintAsk:
             return for_role(
                 reading.parameters,
                 own_role=target.role_arn,
-                account=target.account,
+                accounts=target.accounts,
                 person=_person(examined),
                 hops=target.hops,
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,11 @@ class MintAsk:
 
 
 def for_role(
-    parameters: Mapping[str, Any], *, own_role: str, account: str, person: str, hops: Sequence[Hop]
+    parameters: Mapping[str, Any], *, own_role: str, accounts: Collection[str], person: str, hops: Sequence[Hop]
 ) -> MintAsk:
     """Read the parameters of AssumeRole, asked with a key of these hops; raises what is wrong with them."""
     _refuse_identity(parameters, person)
-    role = role_named(parameters.get("RoleArn"), account=account)
+    role = role_named(parameters.get("RoleArn"), accounts=accounts)
     hop = Hop(
         role_arn=role,
         session_name=session_name(parameters),
@@ -98,13 +98,13 @@ def _chained(own_role: str, hops: Sequence[Hop], hop: Hop) -> tuple[Hop, ...]:
     return chained
 
 
-def role_named(arn: object, *, account: str) -> str:
-    """A role's ARN in the connection's account; raises MintingMalformed, ForeignRole."""
+def role_named(arn: object, *, accounts: Collection[str]) -> str:
+    """A role's ARN in one of the connection's accounts; raises MintingMalformed, ForeignRole."""
     found = _ROLE.fullmatch(arn) if isinstance(arn, str) else None
     if found is None:
         raise MintingMalformed("RoleArn is not arn:aws:iam::ACCOUNT:role/NAME")
-    if found.group(1) != account:
-        raise ForeignRole(f"The role is in account {found.group(1)}, the connection in {account}")
+    if found.group(1) not in accounts:
+        raise ForeignRole(f"The role is in account {found.group(1)}; the connection reaches {', '.join(accounts)}")
     return found.group()
 
 

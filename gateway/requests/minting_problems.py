@@ -14,8 +14,11 @@ class MintingMalformed(Problem):
 class ForeignRole(Problem):
     code = "minting.foreign_role"
     status = 403
-    title = "A role of another account cannot be assumed through this connection"
-    remedy = "Ask hoopweb for keys of that account's own connection."
+    title = "This connection does not reach the account of that role"
+    remedy = (
+        "Ask hoopweb for keys of that account's own connection, or a security administrator to add the account to "
+        "those this connection may reach."
+    )
     aws_code = "AccessDenied"
 
 

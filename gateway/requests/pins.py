@@ -101,8 +101,10 @@ def _now(one: Moving, examined: Examined, session: SessionAsk) -> str | None:
 
 
 def _read(look: Look, examined: Examined, session: SessionAsk) -> Mapping[str, Any]:
-    connection = examined.key.connection
-    policy = for_call([look.action], look.resources, account=connection.account_id, regions=connection.regions)
+    home = session.target
+    policy = for_call(
+        [look.action], look.resources, account=home.end_account, regions=home.regions, further=home.beside
+    )
     ask = SessionAsk(target=session.target, person=session.person, access=AccessClass.READ)
     # Named by the call it serves: whoever holds CloudTrail against the ledger finds out why this read was made.
     agent = f"hoopweb-pin/{examined.admission.id}"

@@ -36,6 +36,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "name",
             "account_id",
             "role_arn",
+            "further_accounts",
             "regions",
             "state",
             "observe_only",
@@ -72,6 +73,14 @@ class PayloadsBody(StrictSerializer):
         if (data["opaque_payloads"] == OpaquePayloads.ASK) != bool(data["approvers"]):
             raise serializers.ValidationError({"approvers": "Name an approval rule, with `ask` and only with it."})
         return data
+
+
+class AccountsBody(StrictSerializer):
+    account_ids = serializers.ListField(
+        child=serializers.RegexField(r"\A[0-9]{12}\Z"),
+        max_length=services.MOST_FURTHER_ACCOUNTS,
+        help_text="Accounts beside its own that its calls and role chains may reach; an empty list closes them.",
+    )
 
 
 class TrustPolicySerializer(serializers.Serializer[Any]):
@@ -135,6 +144,27 @@ class Payloads(ApiView):
             approvers=body["approvers"],
             by_label=self.caller.label,
             now=self.now,
+        )
+        return Response(ConnectionSerializer(changed).data)
+
+
+class Accounts(ApiView):
+    rights: ClassVar = {"POST": Right.CONNECTIONS_WRITE}
+
+    @describe(
+        "Choose which further accounts a connection may reach",
+        ConnectionSerializer,
+        body=AccountsBody,
+        operation_id="connections_accounts",
+    )
+    @idempotent
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        changed = services.open_accounts(
+            tenant=self.caller.tenant,
+            connection_id=connection_id,
+            by_label=self.caller.label,
+            now=self.now,
+            **self.body(AccountsBody),
         )
         return Response(ConnectionSerializer(changed).data)
 

@@ -81,6 +81,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/connections/<uuid:connection_id>/", connections.OneConnection, "connection"),
     route("v1/connections/<uuid:connection_id>/test/", connections.Test, "connection-test"),
     route("v1/connections/<uuid:connection_id>/payloads/", connections.Payloads, "connection-payloads"),
+    route("v1/connections/<uuid:connection_id>/accounts/", connections.Accounts, "connection-accounts"),
     route("v1/connections/<uuid:connection_id>/suspend/", standing.SuspendConnection, "connection-suspend"),
     route("v1/connections/<uuid:connection_id>/resume/", standing.ResumeConnection, "connection-resume"),
     route("v1/connections/<uuid:connection_id>/access/", access.ConnectionAccess, "connection-access"),

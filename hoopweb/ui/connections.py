@@ -91,6 +91,21 @@ def keep_for(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpR
 
 @require_POST
 @page(Right.CONNECTIONS_WRITE)
+def open_accounts(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
+    """Let the connection reach the accounts typed, separated by commas or spaces; none leaves it its own."""
+    accounts = [one for one in re.split(r"[\s,]+", request.POST.get("accounts", "")) if one]
+    services.open_accounts(
+        tenant=caller.tenant,
+        connection_id=connection_id,
+        account_ids=accounts,
+        by_label=caller.label,
+        now=timezone.now(),
+    )
+    return HttpResponseRedirect(reverse("ui:connection", kwargs={"connection_id": connection_id}))
+
+
+@require_POST
+@page(Right.CONNECTIONS_WRITE)
 def test(request: HttpRequest, caller: Caller, connection_id: UUID) -> HttpResponse:
     services.test_connection(
         tenant=caller.tenant, connection_id=connection_id, by_label=caller.label, now=timezone.now()

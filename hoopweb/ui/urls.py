@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern] = [
     path("connections/<uuid:connection_id>/", connections.detail, name="connection"),
     path("connections/<uuid:connection_id>/test/", connections.test, name="connection-test"),
     path("connections/<uuid:connection_id>/access/", connections.keep_for, name="connection-access"),
+    path("connections/<uuid:connection_id>/accounts/", connections.open_accounts, name="connection-accounts"),
     path("connections/<uuid:connection_id>/switch/", access.throw_connection, name="connection-throw"),
     path("access-reviews/", reviews.reviews, name="reviews"),
     path("access-reviews/<uuid:review_id>/", reviews.review, name="review"),

@@ -64,6 +64,22 @@ def test_what_becomes_of_unreadable_payloads_is_chosen_per_connection(acme: Tena
     assert is_problem(stranger.post(path, {"opaque_payloads": "pass"}), 404, "connections.unknown")
 
 
+def test_the_accounts_a_connection_may_reach_are_chosen(acme: Tenant, globex: Tenant) -> None:
+    api = api_of(acme, None, Right.CONNECTIONS_READ, Right.CONNECTIONS_WRITE)
+    made = api.post("connections/", ACCOUNT).json()
+    assert made["further_accounts"] == []
+    path = f"connections/{made['id']}/accounts/"
+    chosen = api.post(path, {"account_ids": ["444455556666"]}).json()
+    assert chosen["further_accounts"] == api.get(f"connections/{made['id']}/").json()["further_accounts"]
+    assert chosen["further_accounts"] == ["444455556666"]
+    for wrong in (["4444"], ["44445555666x"], "444455556666", None, [444455556666, {}], ["1" * 12] * 11):
+        assert api.post(path, {"account_ids": wrong}).status_code == 400
+    assert api.post(path, {}).status_code == 400
+    reader = api_of(acme, None, Right.CONNECTIONS_READ)
+    assert is_problem(reader.post(path, {"account_ids": []}), 403, "identity.right_missing")
+    assert is_problem(api_of(globex, None, *Right).post(path, {"account_ids": []}), 404, "connections.unknown")
+
+
 def test_another_tenants_agent_cannot_be_suspended(globex: Tenant, billing_agent: Agent) -> None:
     api = api_of(globex, None, *Right)
     assert is_problem(api.post(f"agents/{billing_agent.pk}/suspend/", {}), 404, "identity.agent_unknown")

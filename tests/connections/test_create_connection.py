@@ -190,3 +190,32 @@ def test_what_becomes_of_unreadable_payloads_is_withholding_until_it_is_chosen_o
     assert (found.opaque_payloads, found.state) == (OpaquePayloads.PASS, ConnectionState.DRAFT)
     facts = [event["data"]["what"] for event in events(acme, "connection.changed")]
     assert facts == ["payloads that cannot be read: pass"]
+
+
+def test_further_accounts_are_none_until_chosen_each_once_and_said_again_is_no_second_event(acme: Tenant) -> None:
+    made = create(acme)
+    asked: dict[str, Any] = {"tenant": acme, "connection_id": made.pk, "by_label": "sam", "now": NOW}
+    assert made.further_accounts == []
+    with in_tenant(acme):
+        for _ in range(2):
+            services.open_accounts(
+                **asked, account_ids=["444455556666", made.account_id, "222233334444", "444455556666"]
+            )
+        found = selectors.connection(acme, made.pk)
+        assert found.further_accounts == ["222233334444", "444455556666"]
+        assert selectors.role_target(acme, found).accounts == (made.account_id, "222233334444", "444455556666")
+        services.open_accounts(**asked, account_ids=[])
+    facts = [event["data"]["what"] for event in events(acme, "connection.changed")]
+    assert facts == ["may also reach 222233334444, 444455556666", "reaches its own account only"]
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [["12345678901"], ["*"], ["123456789012\n"], ["\u0661" * 12], [f"{number:012d}" for number in range(11)]],
+)
+def test_what_is_no_list_of_accounts_is_refused_and_nothing_changes(acme: Tenant, accounts: list[str]) -> None:
+    made = create(acme)
+    with in_tenant(acme):
+        with pytest.raises(ConnectionMalformed):
+            services.open_accounts(tenant=acme, connection_id=made.pk, account_ids=accounts, by_label="sam", now=NOW)
+        assert selectors.connection(acme, made.pk).further_accounts == []

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.connections.endpoints import known_regions
 from gateway.connections.problems import SessionPolicyTooLarge
+from gateway.connections.services import MOST_FURTHER_ACCOUNTS, MOST_REGIONS
 from gateway.connections.session_policies import LARGEST_PLAINTEXT, READ_ONLY, SessionPolicy, for_call, for_class
 from gateway.terms import AccessClass
 from tests.connections.iam import allows
@@ -170,6 +171,25 @@ def test_global_services_work_without_their_region_in_the_connection(action: str
 def test_even_with_every_region_a_ceiling_fits_into_sts(access: AccessClass) -> None:
     policy = for_class(access, account=ACCOUNT, regions=sorted(known_regions()))
     assert size_of(policy) <= LARGEST_PLAINTEXT
+
+
+@pytest.mark.parametrize("access", list(AccessClass))
+def test_with_the_most_regions_and_accounts_a_connection_takes_a_ceiling_still_fits(access: AccessClass) -> None:
+    regions = sorted(known_regions(), key=len)[-MOST_REGIONS:]
+    further = [f"{number:012d}" for number in range(MOST_FURTHER_ACCOUNTS)]
+    policy = for_class(access, account=ACCOUNT, regions=regions, further=further)
+    assert size_of(policy) <= LARGEST_PLAINTEXT
+
+
+@pytest.mark.parametrize("access", list(AccessClass))
+def test_a_further_account_is_let_through_the_wall_and_no_other(access: AccessClass) -> None:
+    policy = for_class(access, account=ACCOUNT, regions=REGIONS, further=["444455556666"]).policy_json
+    let = [
+        account
+        for account in (ACCOUNT, "444455556666", "999988887777")
+        if allows(policy, "ssm:GetParameter", aws_ResourceAccount=account, aws_RequestedRegion=REGIONS[0])
+    ]
+    assert let == [ACCOUNT, "444455556666"]
 
 
 def size_of(policy: SessionPolicy) -> int:

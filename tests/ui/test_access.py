@@ -86,6 +86,19 @@ def test_a_connection_is_suspended_from_its_page(acme: Tenant, billing_account: 
     assert "Lift the suspension" in page(client.get(f"/connections/{billing_account.pk}/")).text
 
 
+def test_the_accounts_a_connection_may_reach_are_chosen_on_its_page(
+    acme: Tenant, billing_account: Connection, olga: User, ada: User
+) -> None:
+    client, path = browser_of(olga), f"/connections/{billing_account.pk}/"
+    client.post(f"{path}accounts/", {"accounts": "444455556666, 222233334444"})
+    assert "222233334444, 444455556666" in page(client.get(path)).text
+    assert browser_of(ada).post(f"{path}accounts/", {"accounts": ""}).status_code == 403
+    assert client.post(f"{path}accounts/", {"accounts": "everybody"}).status_code == 400
+    assert "222233334444, 444455556666" in page(client.get(path)).text
+    client.post(f"{path}accounts/", {"accounts": " "})
+    assert "222233334444" not in page(client.get(path)).text
+
+
 def test_a_reader_sees_who_is_there_and_has_no_switch(acme: Tenant, alice: User, ada: User) -> None:
     client = browser_of(ada)
     answer = client.get("/access/people/")
