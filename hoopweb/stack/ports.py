@@ -5,11 +5,20 @@ Nothing listens here; the processes do, right after.
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from hoopweb.stack.problems import PortTaken, StackProblem
+
+
+# Linux draws the local ends of outgoing connections from here. A listener's number drawn from the same would be taken
+# again before it listens, on a busy machine.
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST, _DRAWS = 10_240, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +38,26 @@ def choose(port: Port, environment: Mapping[str, str], *, offset: int = 0) -> in
     wanted = int(text)
     if wanted:
         wanted += offset
-    number = _bind(wanted)
+    number = _bind(wanted) if wanted else free_port()
     if number is None:
         raise PortTaken(port=wanted, variable=port.variable, what=port.what)
     return number
 
 
 def free_port() -> int:
-    number = _bind(0)
+    """A port nobody listens on, below those of outgoing connections where the system has such; raises StackProblem."""
+    highest = _lowest_outgoing()
+    drawn = (_LOWEST + secrets.randbelow(highest - _LOWEST) for _ in range(_DRAWS if highest > _LOWEST else 0))
+    number = next((found for port in drawn if (found := _bind(port))), None) or _bind(0)
     if number is None:
         raise StackProblem("No port is free on this machine.", remedy="Close some programs.")
     return number
+
+
+def _lowest_outgoing() -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(_OUTGOING.read_text().split()[0])
+    return 0
 
 
 def _bind(number: int) -> int | None:
