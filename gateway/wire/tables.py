@@ -31,7 +31,7 @@ class Member(Table, frozen=True, kw_only=True):
     """One member of a structure, or the element, key or value of a container (then `name` is empty).
 
     `wire` is the serialised name where it differs from `name`; `location` is header, headers, uri, querystring,
-    statusCode or empty for the body; `query_name` is EC2's own name.
+    statusCode or empty for the body; `query_name` is EC2's own name, or a query form's.
     """
 
     name: str = ""

@@ -23,6 +23,7 @@ from gateway.wire import tables
 from gateway.wire.contract import SensitivityClass
 from gateway.wire.tables_actions import ActionReview, iam_table
 from gateway.wire.tables_diff import CHANGES, changes, facts_of
+from gateway.wire.tables_query import with_query
 from gateway.wire.tables_routes import routes_of
 from gateway.wire.tables_sensitive import SensitivityReview
 
@@ -36,7 +37,14 @@ _ALIASES = {
     # Its endpoint rules name another signer than its model does.
     "IngestionService": ("importexport",),
 }
-_SOURCES = ("tables.py", "tables_compiler.py", "tables_actions.py", "tables_routes.py", "tables_sensitive.py")
+_SOURCES = (
+    "tables.py",
+    "tables_compiler.py",
+    "tables_actions.py",
+    "tables_query.py",
+    "tables_routes.py",
+    "tables_sensitive.py",
+)
 _REVIEWS = ("aws/actions.toml", "aws/sensitive.toml")
 
 
@@ -109,7 +117,8 @@ def _services(iam: tables.IamTable) -> Iterator[tables.ServiceTable]:
     actions = ActionReview.load()
     sensitivity = SensitivityReview.load()
     for name in loader.list_available_services("service-2"):
-        yield compile_service(name, loader.load_service_model(name, "service-2"), iam, actions, sensitivity)
+        model = with_query(name, loader.load_service_model(name, "service-2"))
+        yield compile_service(name, model, iam, actions, sensitivity)
 
 
 def compile_service(

@@ -104,12 +104,12 @@ class FormReader:
         return found
 
     def _flattened_name(self, name: str, member: Member) -> str:
-        """A flattened list goes by its element's name, where it has one (query only)."""
+        """A flattened list goes by its element's name, where it has one, a flattened map by its own (query only)."""
         shape = self._model.shape(member.shape)
         is_flat = shape.is_flattened or member.is_flattened
-        if self._is_ec2 or shape.kind != "list" or not is_flat or shape.element is None:
+        if self._is_ec2 or not is_flat or shape.element is None:
             return name
-        return shape.element.wire or name
+        return (shape.element.wire if shape.kind == "list" else member.query_name) or name
 
     def _value(self, member: Member, node: _Node, where: str) -> Any:
         shape = self._model.shape(member.shape)

@@ -30,6 +30,7 @@ _CBOR_PATH = re.compile(
     r"/service/(?P<service>[A-Za-z0-9_.-]{1,128})/operation/(?P<name>[A-Za-z][A-Za-z0-9_]{0,127})\Z", re.ASCII
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}\Z", re.ASCII)
+_QUEUE_PATH = re.compile(r"(?P<queue>/[0-9]{12}/[A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?\Z", re.ASCII)
 _FORM_PROTOCOLS = (Protocol.QUERY, Protocol.EC2)
 
 
@@ -119,8 +120,13 @@ def form_readings(
     action, version = fields.pop("Action", None), fields.pop("Version", None)
     if action is None:
         return ()
-    if request.path != "/" or not _NAME.match(action):
+    queue = _QUEUE_PATH.match(request.path) if signing_name == "sqs" else None
+    if not (queue or request.path == "/") or not _NAME.match(action):
         raise UnknownOperation("An Action goes with the path / only")
+    if queue:
+        # Older clients call a queue by its own address instead of naming it.
+        named = f"https://sqs.{region}.amazonaws.com{queue['queue']}"
+        fields = unique((*fields.items(), ("QueueUrl", named)))
     found = tuple(
         _form_reading(model, action, fields, region)
         for model in models
