@@ -1,7 +1,7 @@
 """`python -m gateway.masking spans|mask`: the detectors on standard input, for pipes and for measuring.
 
 `spans` reads JSON lines `{"id", "text"}` and writes `{"id", "spans": [[start, end, type], ...]}` in code points;
-`mask` streams bytes and writes them with secrets replaced.
+`mask` streams bytes and writes them with secrets replaced. `compile` fills the rule cache and ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan, OpaqueChoice
 
 USAGE = (
-    "usage: python -m gateway.masking spans < in.jsonl > out.jsonl\n       python -m gateway.masking mask < in > out"
+    "usage: python -m gateway.masking spans < in.jsonl > out.jsonl\n"
+    "       python -m gateway.masking mask < in > out\n"
+    "       python -m gateway.masking compile"
 )
 # Measuring wants every detector on; what a tenant's policy leaves out is not this command's to know.
 ALL_KINDS = Wanted(masks=tuple(sorted(PRIVATE_KINDS)))
@@ -37,6 +39,8 @@ def main(arguments: list[str], source: BinaryIO, target: BinaryIO) -> int:
                 target.write(line)
         case ["mask"]:
             mask_stream(source, target, scanner)
+        case ["compile"]:
+            scanner.load()
         case _:
             sys.stderr.write(USAGE + "\n")
             return 2

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from hoopweb.stack.problems import PortTaken, StackProblem
 
-
 # Linux draws the local ends of outgoing connections from here. A listener's number drawn from the same would be taken
 # again before it listens, on a busy machine.
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")

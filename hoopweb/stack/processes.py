@@ -43,6 +43,7 @@ def table(plan: Plan) -> tuple[Process, ...]:
     return (
         *_services(plan),
         _standin(plan),
+        _rules(plan),
         _manage(plan, "migrate", "migrate", "--no-input", role=postgres.OWNER, after=("postgres",)),
         _manage(plan, "bootstrap", "bootstrap_demo", role=postgres.OWNER, after=("migrate", "valkey", "standin")),
         _web(plan),
@@ -76,6 +77,12 @@ def _standin(plan: Plan) -> Process:
         program=lambda: program,
         is_ready=checks.http_answers(plan.standin_port, "/hoopweb-standin/ready"),
     )
+
+
+def _rules(plan: Plan) -> Process:
+    """Compiles the rules while the database comes up: edges that start together would each do it, for seconds."""
+    program = _python(plan, "rules", "-m", "gateway.masking", "compile")
+    return Process(name="rules", program=lambda: program, is_ready=None)
 
 
 def _manage(plan: Plan, name: str, *command: str, after: tuple[str, ...], role: str) -> Process:
@@ -160,7 +167,7 @@ def _edge(plan: Plan, edge: EdgePlace) -> Process:
         program=lambda: replace(base, environment={**base.environment, **_enrolment(plan, edge)}),
         is_ready=checks.http_answers(edge.health_port, "/-/ready"),
         # The bootstrap leaves the token an edge enrols with.
-        after=("web-edge", "bootstrap"),
+        after=("rules", "web-edge", "bootstrap"),
     )
 
 

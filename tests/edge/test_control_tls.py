@@ -21,6 +21,7 @@ from gateway.edge.control_tls import ControlTls
 from gateway.edge.identity import Identity
 from gateway.edge.settings import BadSettings, EdgeSettings
 from gateway.edge.upstream import Pool
+from hoopweb.stack.ports import free_port
 from tests.edge.certificates import Certificates, issued_by, make_certificates
 
 APP = """
@@ -61,9 +62,7 @@ def mine(folder: Path, authority: Certificates) -> Certificates:
 @pytest.fixture(scope="module")
 def url(folder: Path, server: Certificates, authority: Certificates) -> Iterator[str]:
     (folder / "heard_app.py").write_text(APP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     tls = ["--ssl-certificate", server.cert, "--ssl-keyfile", server.key, "--ssl-ca", authority.cert]
     command = [
         sys.executable,

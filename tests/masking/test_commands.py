@@ -43,6 +43,15 @@ def test_mask_keeps_bytes_that_are_no_utf8() -> None:
     assert target.getvalue() == b"\xff\xfe password=[REDACTED:password] \x80\n"
 
 
+def test_compile_fills_the_cache_and_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOPWEB_RULE_CACHE", str(tmp_path))
+    monkeypatch.setattr("gateway.masking.__main__.default_scanner", ContentScanner)
+    target = io.BytesIO()
+    assert main(["compile"], io.BytesIO(b"password=hunter2x"), target) == 0
+    assert target.getvalue() == b""
+    assert {one.suffix for one in tmp_path.iterdir()} >= {".vscdb"}
+
+
 def test_an_unknown_command_says_how(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scan"], io.BytesIO(), io.BytesIO()) == 2
     assert "usage: python -m gateway.masking spans" in capsys.readouterr().err
