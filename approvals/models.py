@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from approvals.notify.models import Notice as Notice  # registers that module's tables
 from gateway.identity.models import User
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 

@@ -84,6 +84,14 @@ class EventKind(StrEnum):
     REVIEW_OPENED = "access_review.opened"
     REVIEW_ANSWERED = "access_review.answered"
     REVIEW_CLOSED = "access_review.closed"
+    REVIEW_REMINDED = "access_review.reminded"
+    REVIEW_OVERDUE = "access_review.overdue"
+    NOTICE_CHANNEL_ADDED = "notice_channel.added"
+    NOTICE_CHANNEL_CHANGED = "notice_channel.changed"
+    NOTICE_CHANNEL_REMOVED = "notice_channel.removed"
+    NOTICE_CHANNEL_FAILING = "notice_channel.failing"
+    NOTICE_UNDELIVERED = "notice.undelivered"
+    NOTICES_DROPPED = "notice.dropped"
     PERIOD_SET = "member.period_set"
     OPERATOR_ASKED = "operator_access.asked"
     OPERATOR_ANSWERED = "operator_access.answered"
@@ -269,6 +277,14 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.REVIEW_OPENED,
                 EventKind.REVIEW_ANSWERED,
                 EventKind.REVIEW_CLOSED,
+                EventKind.REVIEW_REMINDED,
+                EventKind.REVIEW_OVERDUE,
+                EventKind.NOTICE_CHANNEL_ADDED,
+                EventKind.NOTICE_CHANNEL_CHANGED,
+                EventKind.NOTICE_CHANNEL_REMOVED,
+                EventKind.NOTICE_CHANNEL_FAILING,
+                EventKind.NOTICE_UNDELIVERED,
+                EventKind.NOTICES_DROPPED,
                 EventKind.PERIOD_SET,
                 EventKind.OPERATOR_ASKED,
                 EventKind.OPERATOR_ANSWERED,

@@ -16,6 +16,9 @@ app.conf.beat_schedule = {
     "expire-approvals": {"task": "gateway.requests.tasks.expire_approvals", "schedule": 5.0},
     "fence-silent-edges": {"task": "gateway.requests.tasks.fence_silent_edges", "schedule": 5.0},
     "warn-of-ending-keys": {"task": "gateway.identity.tasks.warn_of_ending_keys", "schedule": 3600.0},
+    # Two seconds: somebody may be asked for an answer that a client waits for. A turn the next one overtook is dropped.
+    "follow-ledgers": {"task": "approvals.tasks.follow_ledgers", "schedule": 2.0, "options": {"expires": 10}},
+    "tidy-notices": {"task": "approvals.tasks.tidy_notices", "schedule": 3600.0},
     "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},
     "erase-old-prompts": {"task": "audit.tasks.erase_old_prompts", "schedule": 3600.0},
 }

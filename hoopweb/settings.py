@@ -31,6 +31,12 @@ def _secret_key() -> str:
         raise ImproperlyConfigured(f"HOOPWEB_SECRET_KEY_FILE names {path.name}, which does not exist.") from None
 
 
+def _file_text(variable: str) -> str:
+    """The text of a file an environment variable names; empty where it names none."""
+    name = os.environ.get(variable, "")
+    return Path(name).read_text().strip() if name else ""
+
+
 # Which process this is: web, web-edge, worker-approved, worker-jobs, beat or command.
 ROLE = os.environ.get("HOOPWEB_ROLE", "command")
 PUBLIC_URL = os.environ.get("HOOPWEB_URL", "http://127.0.0.1:8080").rstrip("/")
@@ -49,6 +55,17 @@ FEED_SECONDS = 0.25
 # Networks (CIDR, separated by commas) that tenants' own destinations may or may never lie in; see gateway.tenants.egress.
 EGRESS_ALLOWED = os.environ.get("HOOPWEB_EGRESS_ALLOWED", "").split(",")
 EGRESS_DENIED = os.environ.get("HOOPWEB_EGRESS_DENIED", "").split(",")
+
+# The mail server notices go through; without a host, channels by e-mail are refused (approvals.notify).
+EMAIL_HOST = os.environ.get("HOOPWEB_SMTP_HOST", "")
+EMAIL_PORT = int(os.environ.get("HOOPWEB_SMTP_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("HOOPWEB_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = _file_text("HOOPWEB_SMTP_PASSWORD_FILE")
+# STARTTLS, unless the server is this machine's own or speaks TLS from its first byte.
+EMAIL_USE_SSL = os.environ.get("HOOPWEB_SMTP_TLS", "starttls") == "implicit"
+EMAIL_USE_TLS = os.environ.get("HOOPWEB_SMTP_TLS", "starttls") == "starttls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("HOOPWEB_SMTP_FROM", "hoopweb@localhost")
 
 SECRET_KEY = _secret_key()
 DEBUG = False

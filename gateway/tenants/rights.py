@@ -28,6 +28,7 @@ class Right(StrEnum):
     MEMBERS_SUSPEND = "members:suspend"
     TENANT_SUSPEND = "tenant:suspend"
     API_KEYS_WRITE = "api-keys:write"
+    NOTICES_WRITE = "notices:write"
 
 
 class Role(StrEnum):

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, ApprovalState
+from approvals.notify.selectors import unseen
 from gateway.identity.caller import Caller
 from gateway.identity.door_problems import SessionEnded
 from gateway.identity.models import Membership
@@ -80,6 +81,7 @@ def show(
         "here": here,
         "may": {right.name: right in caller.rights for right in Right},
         "pending_approvals": _pending(caller),
+        "unseen_notices": unseen(caller),
         "tenants": _tenants(caller),
     }
     answer = render(request, template, {**frame, **context}, status=status)

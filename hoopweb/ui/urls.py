@@ -13,6 +13,7 @@ from hoopweb.ui import (
     devices,
     entry,
     events,
+    notices,
     policies,
     prompts,
     proving,
@@ -69,5 +70,8 @@ urlpatterns: list[URLPattern] = [
     path("policies/approval-rules/", policies.new_approval_rule, name="approval-rules"),
     path("policies/approval-rules/<uuid:approval_rule_id>/", policies.change_approval_rule, name="approval-rule"),
     path("policies/revisions/<uuid:revision_id>/", policies.revision_page, name="revision"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/channels/", notices.channel_list, name="notice-channels"),
+    path("notices/channels/<uuid:channel_id>/", notices.channel, name="notice-channel"),
     path("events/", events.ledger, name="events"),
 ]

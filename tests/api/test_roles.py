@@ -26,7 +26,16 @@ ANY = {"sequence": "999999", "kind": "agents"}
 NOBODY = "00000000-0000-4000-8000-000000000001"
 # Open to each member: what they show or change is the caller's own, unless a further right is there. A device's own
 # address takes the device's signature and nothing else.
-EACH_MEMBERS_OWN = ("/api/v1/me/", "/api/v1/api-keys/", "/api/v1/devices/", "/api/v1/device/", "/api-keys/", "/prove/")
+EACH_MEMBERS_OWN = (
+    "/api/v1/me/",
+    "/api/v1/notices/",
+    "/notices/",
+    "/api/v1/api-keys/",
+    "/api/v1/devices/",
+    "/api/v1/device/",
+    "/api-keys/",
+    "/prove/",
+)
 # Doors and frames: they look at no right, since nobody is known yet, or they lead elsewhere.
 NO_PAGE = {"", "sign-in/", "sign-in/code/", "device/", "sign-out/", "tenant/", "access/tenant/resume/"}
 # Where the address alone does not say which right it takes.

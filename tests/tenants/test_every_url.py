@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from approvals.models import ApprovalRule
+from approvals.notify.models import NoticeChannel
 from gateway.identity.door_models import AccountSecret, IdentityProvider, ProofKind, SignIn, WorkloadRule
 from gateway.identity.models import Device, Membership, ServiceAccount, User
 from gateway.policy import services as policy
@@ -95,6 +96,9 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         review = services.open_review(by=admin_of(acme), now=timezone.now())
         item = ReviewItem.objects.for_tenant(acme).filter(review=review)[0]
         approval_rule = ApprovalRule.objects.create(tenant=acme, name="theirs", group="theirs")
+        channel = NoticeChannel.objects.create(
+            tenant=acme, name="pager", way="webhook", target="https://pager.example", created_at=NOW
+        )
     return {
         "session_id": str(story.session.pk),
         "request_id": str(story.read.pk),
@@ -115,6 +119,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         "item_id": str(item.pk),
         "access_id": str(asked.pk),
         "approval_rule_id": str(approval_rule.pk),
+        "channel_id": str(channel.pk),
         # `/keys/` and `/api-keys/` name their parameter alike; see `filled`.
         "key_id": str(story.read.key_id),
         # The kill switch's page: an agent here, as `WORDS` says.
@@ -151,7 +156,7 @@ def ask(client: Client, method: str, path: str) -> Any:
     if "/operator-access/" in path:
         body = {"is_allowed": True}
     if method == "patch":
-        body = {"group": "theirs"}
+        body = {"is_enabled": False} if "/notice-channels/" in path else {"group": "theirs"}
     return kept_apart(
         client.generic(method.upper(), path, data=json.dumps(body).encode(), content_type="application/json")
     )
@@ -176,7 +181,7 @@ def test_no_path_is_left_out() -> None:
     assert known <= set(NUMBERS) | set(WORDS) | {
         "session_id", "request_id", "prompt_id", "approval_id", "connection_id", "agent_id", "policy_id", "revision_id",
         "user_id", "account_id", "provider_id", "sign_in_id", "device_id", "secret_id", "rule_id", "key_id", "subject", "approval_rule_id",
-        "review_id", "item_id", "access_id",
+        "review_id", "item_id", "access_id", "channel_id",
     }, "a path takes a parameter of a new kind: give it an id of acme's above"  # fmt: skip
 
 
