@@ -7,7 +7,6 @@ are in `rules`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -69,7 +68,7 @@ class Catalogue:
                     raise ScannerFailed("the rule catalogue did not load") from error
             return self._scanner
 
-    def spans(self, data: bytes) -> Iterator[ByteSpan]:
+    def spans(self, data: bytes) -> list[ByteSpan]:
         """What the catalogue finds in UTF-8 text."""
         scanner = self._scanner or self.load()
         # Text with NULs or a byte order mark would be transcoded by the engine and its offsets be wrong.
@@ -80,11 +79,13 @@ class Catalogue:
         except (RuntimeError, ValueError, OSError):
             # Not chained: the library's message may quote what it scanned.
             raise ScannerFailed("the scan did not complete") from None
+        spans = list[ByteSpan]()
         for finding in findings:
             if finding.visible or finding.rule_id in _SECRET_HELPERS:
                 where = finding.location
                 rule = finding.rule_id.removeprefix("betterleaks.").removeprefix("veles.secrets/")
-                yield ByteSpan(where["start_offset"], where["end_offset"], kind_of_rule(rule), rule)
+                spans.append(ByteSpan(where["start_offset"], where["end_offset"], kind_of_rule(rule), rule))
+        return spans
 
 
 def kind_of_rule(rule: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import accumulate
+from operator import itemgetter, le, lt
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -26,6 +27,7 @@ from gateway.wire.contract import SensitivityClass
 # How deep text inside text is followed: base64 of base64 in a JSON string is the deepest that is met in use.
 DEEPEST_LAYER = 3
 _BETWEEN = b"\n\n"
+_START, _END, _KIND = itemgetter(0), itemgetter(1), itemgetter(2)
 
 
 class Span(NamedTuple):
@@ -94,27 +96,28 @@ class ContentScanner:
 
     def byte_spans(self, data: bytes, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[ByteSpan]:
         """Like `spans`, for text that is UTF-8 bytes already, in byte offsets."""
-        found = list(self._found(data, wanted, layer))
-        unwanted = {kind for kind in {span.kind for span in found} if not wanted.has(kind)}
+        found = self._found(data, wanted, layer)
+        unwanted = {kind for kind in set(map(_KIND, found)) if not wanted.has(kind)}
         return merged([span for span in found if span.kind not in unwanted] if unwanted else found)
 
     def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
         """`text` with each secret replaced by its token; counts go to `tally`."""
         return replaced(text, self.spans(text, wanted, layer=layer), tally, wanted.writing)
 
-    def _found(self, data: bytes, wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
-        yield from self._catalogue.spans(data)
+    def _found(self, data: bytes, wanted: Wanted, layer: int) -> list[ByteSpan]:
+        spans = self._catalogue.spans(data)
         hidden: list[Hidden] = []
         for found in _secret_watch().found(data):
             if isinstance(found, Hidden):
                 hidden.append(found)
             else:
-                yield found
+                spans.append(found)
         # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
         if wanted.private:
-            yield from _private_spans(data, wanted.private)
+            spans += _private_spans(data, wanted.private)
         if hidden and layer < DEEPEST_LAYER:
-            yield from self._below(hidden, wanted, layer + 1)
+            spans += self._below(hidden, wanted, layer + 1)
+        return spans
 
     def _below(self, hidden: list[Hidden], wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
         """Secrets one layer down, as they stand in this layer. The layer is scanned as one text: scans have a price."""
@@ -149,12 +152,16 @@ def _secret_watch() -> Watch[ByteSpan | Hidden]:
     return Watch((*(rule.detector for rule in RULES), *assignments.DETECTORS, keys_and_tokens, *DECODERS))
 
 
-def _private_spans(data: bytes, kinds: frozenset[str]) -> Iterator[ByteSpan]:
+def _private_spans(data: bytes, kinds: frozenset[str]) -> list[ByteSpan]:
     """Private values of these types. Text dense in them is read cell by cell first: less is left for the triggers."""
+    spans: list[ByteSpan] = []
     if not kinds.isdisjoint(cells.KINDS) and cells.is_dense(data):
-        spans, data = cells.taken(data, kinds)
-        yield from spans
-    yield from _private_watch(kinds).found(data)
+        # Here, as it brings numpy: most processes never meet a table of private values.
+        from gateway.masking import columns
+
+        spans, data = columns.taken(data, kinds)
+    spans += _private_watch(kinds).found(data)
+    return spans
 
 
 @lru_cache(maxsize=64)
@@ -167,7 +174,11 @@ def merged(found: list[ByteSpan]) -> list[ByteSpan]:
     """Disjoint spans in order. Overlapping ones become one run, named by its most particular, then longest, part."""
     runs: list[ByteSpan] = []
     reached = longest = 0
-    for span in sorted(found):
+    found = sorted(found)
+    # Told without a look at each: a table's values hardly ever overlap.
+    if all(map(lt, map(_START, found), map(_END, found))) and all(map(le, map(_END, found), map(_START, found[1:]))):
+        return found
+    for span in found:
         start, end, kind, rule = span
         if end <= start:
             continue

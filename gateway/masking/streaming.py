@@ -30,6 +30,7 @@ _RESTS = {PRIVATE_KEY: _REST_OF_KEY, "base64": _REST_OF_LINES}
 _REST = re.compile(rb"[^\s\"'`<>]*")
 _JSON_NUMBER = re.compile(rb"-?\d+")
 _BEFORE_NUMBER = re.compile(rb"\"\s{0,8}:\s{0,8}\Z")
+_NAME_END = re.compile(rb"\"\s{0,8}:")
 _MAY_STAND_BEFORE = b": \t\r\n"
 # How `surrogateescape` writes a byte that is no UTF-8.
 _STRANGE = re.compile("[\udc80-\udcff]")
@@ -223,7 +224,7 @@ class Masker:
                 _padded(text, start, end, max(start, place), min(end, block.last))
                 for text, (start, end, _kind, _rule) in zip(tokens, spans, strict=True)
             ]
-        else:
+        elif _NAME_END.search(window) is not None:
             for index, (start, end, _kind, _rule) in enumerate(spans):
                 if window[start - 1] in _MAY_STAND_BEFORE and _is_json_number(window, start, min(end, block.last)):
                     tokens[index] = b"0"

@@ -9,7 +9,7 @@ from faker import Faker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.masking import cells
+from gateway.masking import cells, columns
 from gateway.masking.catalogue import ByteSpan
 from gateway.masking.content import ContentScanner, Wanted, _private_watch, merged
 from gateway.masking.personal import PRIVATE_KINDS
@@ -68,7 +68,7 @@ def _slowly(text: bytes) -> list[ByteSpan]:
 
 
 def _quickly(text: bytes) -> list[ByteSpan]:
-    spans, left = cells.taken(text, PRIVATE_KINDS)
+    spans, left = columns.taken(text, PRIVATE_KINDS)
     assert len(left) == len(text)
     return merged([*spans, *_private_watch(PRIVATE_KINDS).found(left)])
 
@@ -97,7 +97,28 @@ def test_most_of_a_table_is_taken_at_once() -> None:
     rows = [f"{place},{fake.email()},{fake.ssn()},{fake.ipv4()},{fake.mac_address()}\n" for place in range(300)]
     text = "".join(rows).encode()
     assert cells.is_dense(text)
-    assert len(cells.taken(text, PRIVATE_KINDS)[0]) > 1150
+    assert len(columns.taken(text, PRIVATE_KINDS)[0]) > 1150
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"a", b",", b"\n\n", b"@", b"@" * 64, b"." * 64, b":" * 64, b"a@b.io", b"1.2.3.4", b"." * 64 + b"@"]
+)
+def test_the_smallest_and_oddest_texts_are_read_too(text: bytes) -> None:
+    assert _quickly(text) == _slowly(text)
+
+
+def test_every_type_is_taken_by_itself() -> None:
+    fake = Faker("en_US")
+    fake.seed_instance(5)
+    values = {
+        "ssn": fake.ssn(), "itin": fake.itin(), "card": "4111111111111111", "phone": "(415)555-0123", "ip": fake.ipv6(),
+        "mac": fake.mac_address(), "iban": fake.iban(), "email": fake.email(),
+    }  # fmt: skip
+    text = ",".join(values.values()).encode()
+    for kind, value in values.items():
+        spans, left = columns.taken(text, frozenset((kind,)))
+        assert [(text[one.start : one.end].decode(), one.kind) for one in spans] == [(value, kind)]
+        assert len(left) == len(text)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +129,7 @@ def test_other_text_is_not_dense(text: bytes) -> None:
 
 
 def test_types_nobody_asked_for_stay() -> None:
-    spans, left = cells.taken(b"ada@example.org,204-70-3356", frozenset(("email",)))
+    spans, left = columns.taken(b"ada@example.org,204-70-3356", frozenset(("email",)))
     assert [one.kind for one in spans] == ["email"]
     assert left.endswith(b",204-70-3356")
 
