@@ -32,6 +32,7 @@ test: ## all tests, with everything they need (free ports, own state)
 test-all: ## and the long ones: property, crash and soak runs
 	@./bootstrap.sh dev
 	@./bootstrap.sh packages
+	@./bootstrap.sh clients
 	@$(PYTEST) -m "long or not long" $(ARGS)
 
 check: lint types contracts test ## lint, types, import contracts, tests: what must be green

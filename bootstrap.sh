@@ -6,6 +6,7 @@
 #   ./bootstrap.sh dev        and what the tests and checks need
 #   ./bootstrap.sh packages   what the browser and sign-in tests need besides: Debian packages (installed as root,
 #                             named otherwise) and an identity provider
+#   ./bootstrap.sh clients    what the long tests of AWS clients in other languages need
 set -eu
 cd "$(dirname "$0")"
 
@@ -75,6 +76,20 @@ install_debian_packages() {
         fail "chromium and xmlsec1 could not be installed." "Check the network and /etc/apt, and run make again."
 }
 
+# AWS clients as Debian publishes them: version 2 of the aws CLI, the SDKs for Go and Ruby with what runs them.
+CLIENTS="awscli golang-go golang-github-aws-aws-sdk-go-v2-dev ruby ruby-aws-sdk-s3"
+
+install_debian_clients() {
+    # shellcheck disable=SC2086  # a list of words
+    dpkg --status $CLIENTS >/dev/null 2>&1 && return
+    [ "$(id -u)" = 0 ] || fail "The long tests need other AWS clients." "sudo apt-get install $CLIENTS"
+    command -v apt-get >/dev/null || fail "The long tests need other AWS clients." "On Debian: apt-get install $CLIENTS"
+    echo "Installing $CLIENTS ..."
+    # shellcheck disable=SC2086
+    try apt-get -qq update && try env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $CLIENTS >/dev/null ||
+        fail "AWS clients could not be installed." "Check the network and /etc/apt, and run make again."
+}
+
 # Programs of npm's that tests speak to, each by its own lock, on the node of .venv:
 # install_node_set NAME FOLDER installs the lock in FOLDER into .tools/NAME.
 install_node_set() {
@@ -105,5 +120,9 @@ case "${1:-}" in
         install_node_set idp tests/identity/idp
         install_node_set javascript tests/journeys/javascript
         ;;
-    *) fail "Usage: ./bootstrap.sh demo|dev|packages" "Or simply: make run" ;;
+    clients)
+        install_debian_clients
+        install_node_set cdk tests/journeys/cdk
+        ;;
+    *) fail "Usage: ./bootstrap.sh demo|dev|packages|clients" "Or simply: make run" ;;
 esac
