@@ -291,27 +291,79 @@ _FINDERS: tuple[tuple[str, Callable[[Cells], Places]], ...] = (
     ("iban", _iban),
     ("email", _email),
 )
+_KINDS = tuple(dict.fromkeys(kind for kind, _ in _FINDERS))
+# While values are written, one byte each stands for the types: no UTF-8 text holds these.
+_STAND_INS = range(0xF8, 0xF8 + len(_KINDS))
 _as_span = partial(tuple.__new__, ByteSpan)
 
 
-def taken(text: bytes, kinds: frozenset[str]) -> tuple[list[ByteSpan], bytes]:
-    """The values of these types that fill a cell for certain, and the text without them, as long as it was."""
+class Table:
+    """A text's values that fill a cell: where they begin and end, in order, and which of the types each is."""
+
+    def __init__(self, text: bytes, starts: Places, ends: Places, kinds: Places) -> None:
+        self.text, self._starts, self._ends, self._kinds = text, starts, ends, kinds
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def spans(self) -> list[ByteSpan]:
+        """The values one by one."""
+        names = [_KINDS[kind] for kind in self._kinds.tolist()]
+        # What `ByteSpan(...)` does, without its cost for each of a million values.
+        return list(map(_as_span, zip(self._starts.tolist(), self._ends.tolist(), names, names, strict=True)))
+
+    def counts(self) -> dict[str, int]:
+        """How many values there are of each type."""
+        return {_KINDS[kind]: int(count) for kind, count in enumerate(np.bincount(self._kinds)) if count}
+
+    def only(self, which: Flags | slice) -> Table:
+        """Some of the values."""
+        return Table(self.text, self._starts[which], self._ends[which], self._kinds[which])
+
+    def apart_from(self, spans: Sequence[ByteSpan]) -> tuple[Table, list[ByteSpan]]:
+        """The values that none of these disjoint spans touches, and the others."""
+        if not spans:
+            return self, []
+        begins, ends = np.array([span[:2] for span in spans]).T
+        # The first span that ends behind the value's beginning: does it begin before the value's end?
+        first = np.searchsorted(ends, self._starts, side="right")
+        touched = np.append(begins, len(self.text))[first] < self._ends
+        return self.only(~touched), self.only(touched).spans()
+
+    def inside(self, first: int, start: int, last: int) -> tuple[Table, list[ByteSpan]]:
+        """The values from `start` to `last` but the last one, and those that reach over these edges, or stand before."""
+        is_inside = (self._starts >= start) & (self._ends <= last)
+        is_inside[np.flatnonzero(is_inside)[-1:]] = False
+        is_near: Flags = ~is_inside & (self._ends > first) & (self._starts < last)
+        return self.only(is_inside), self.only(is_near).spans()
+
+    def left(self) -> bytes:
+        """The text without the values, as long as it was."""
+        bounds = np.zeros(len(self.text) + 1, dtype=np.int8)
+        way = np.where(self._kinds == _KINDS.index("email"), _AS_EMAIL, _AS_BLANK)
+        bounds[self._starts], bounds[self._ends] = way, -way
+        left: Bytes = _LEFT[np.cumsum(bounds[:-1], dtype=np.int32), np.frombuffer(self.text, dtype=np.uint8)]
+        return left.tobytes()
+
+    def written(self, stretches: Sequence[tuple[int, int]], label: Callable[[str], bytes]) -> list[bytes]:
+        """These stretches of the text with the label of its type in each value's place; none may cut a value."""
+        signs, bounds = np.frombuffer(self.text, dtype=np.uint8).copy(), np.zeros(len(self.text) + 1, dtype=np.int8)
+        signs[self._starts] = _STAND_INS.start + self._kinds
+        bounds[self._starts + 1], bounds[self._ends] = 1, -1
+        text = signs[np.cumsum(bounds[:-1], dtype=np.int32) == 0].tobytes()
+        for sign, kind in zip(_STAND_INS, _KINDS, strict=True):
+            text = text.replace(bytes((sign,)), label(kind))
+        sizes = np.array([len(label(kind)) for kind in _KINDS])
+        grown = np.concatenate(([0], np.cumsum(sizes[self._kinds] - (self._ends - self._starts))))
+        places = np.array(stretches)
+        return [text[start:end] for start, end in (places + grown[np.searchsorted(self._starts, places)]).tolist()]
+
+
+def taken(text: bytes, kinds: frozenset[str]) -> Table:
+    """The values of these types that fill a cell for certain."""
     cells = Cells(text)
-    found = [(kind, find(cells)) for kind, find in _FINDERS if kind in kinds]
-    bounds = np.zeros(len(text) + 1, dtype=np.int8)
-    for kind, places in found:
-        way = _AS_EMAIL if kind == "email" else _AS_BLANK
-        bounds[cells.starts[places]], bounds[cells.ends[places]] = way, -way
-    left: Bytes = _LEFT[np.cumsum(bounds[:-1], dtype=np.int32), cells.signs]
-    return _spans(cells, found), left.tobytes()
-
-
-def _spans(cells: Cells, found: Sequence[tuple[str, Places]]) -> list[ByteSpan]:
-    """What was found, in order."""
+    found = [(_KINDS.index(kind), find(cells)) for kind, find in _FINDERS if kind in kinds]
     places = np.concatenate([places for _, places in found])
     order = np.argsort(places)
-    kinds = np.repeat(np.array([kind for kind, _ in found], dtype=object), [len(places) for _, places in found])
-    starts, ends = cells.starts[places[order]].tolist(), cells.ends[places[order]].tolist()
-    names = kinds[order].tolist()
-    # What `ByteSpan(...)` does, without its cost for each of a million values.
-    return list(map(_as_span, zip(starts, ends, names, names, strict=True)))
+    which = np.repeat([kind for kind, _ in found], [len(places) for _, places in found])
+    return Table(text, cells.starts[places[order]], cells.ends[places[order]], which[order])

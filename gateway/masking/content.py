@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from operator import itemgetter, le, lt
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gateway.masking import assignments, cells, sticky
 from gateway.masking.catalogue import ByteSpan, Catalogue
@@ -23,6 +23,9 @@ from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask, tok
 from gateway.masking.rules import RULES
 from gateway.masking.triggers import WHOLE, Detector, Watch
 from gateway.wire.contract import SensitivityClass
+
+if TYPE_CHECKING:
+    from gateway.masking.columns import Table
 
 # How deep text inside text is followed: base64 of base64 in a JSON string is the deepest that is met in use.
 DEEPEST_LAYER = 3
@@ -96,16 +99,29 @@ class ContentScanner:
 
     def byte_spans(self, data: bytes, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> list[ByteSpan]:
         """Like `spans`, for text that is UTF-8 bytes already, in byte offsets."""
-        found = self._found(data, wanted, layer)
+        spans, table = self.parted(data, wanted, layer=layer)
+        return sorted([*spans, *table.spans()]) if table is not None else spans
+
+    def parted(
+        self, data: bytes, wanted: Wanted = EVERY_SECRET, *, layer: int = 0
+    ) -> tuple[list[ByteSpan], Table | None]:
+        """Like `byte_spans`, with the values of a dense table apart, so that they need not be looked at one by one."""
+        found, table = self._found(data, wanted, layer)
         unwanted = {kind for kind in set(map(_KIND, found)) if not wanted.has(kind)}
-        return merged([span for span in found if span.kind not in unwanted] if unwanted else found)
+        if unwanted:
+            found = [span for span in found if span.kind not in unwanted]
+        spans = merged(found)
+        if table is None:
+            return spans, None
+        table, touched = table.apart_from(spans)
+        return merged([*found, *touched]) if touched else spans, table
 
     def mask_text(self, text: str, tally: Tally, wanted: Wanted = EVERY_SECRET, *, layer: int = 0) -> str:
         """`text` with each secret replaced by its token; counts go to `tally`."""
         return replaced(text, self.spans(text, wanted, layer=layer), tally, wanted.writing)
 
-    def _found(self, data: bytes, wanted: Wanted, layer: int) -> list[ByteSpan]:
-        spans = self._catalogue.spans(data)
+    def _found(self, data: bytes, wanted: Wanted, layer: int) -> tuple[list[ByteSpan], Table | None]:
+        spans, table = self._catalogue.spans(data), None
         hidden: list[Hidden] = []
         for found in _secret_watch().found(data):
             if isinstance(found, Hidden):
@@ -114,10 +130,11 @@ class ContentScanner:
                 spans.append(found)
         # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
         if wanted.private:
-            spans += _private_spans(data, wanted.private)
+            private, table = _private_spans(data, wanted.private)
+            spans += private
         if hidden and layer < DEEPEST_LAYER:
             spans += self._below(hidden, wanted, layer + 1)
-        return spans
+        return spans, table
 
     def _below(self, hidden: list[Hidden], wanted: Wanted, layer: int) -> Iterator[ByteSpan]:
         """Secrets one layer down, as they stand in this layer. The layer is scanned as one text: scans have a price."""
@@ -152,16 +169,15 @@ def _secret_watch() -> Watch[ByteSpan | Hidden]:
     return Watch((*(rule.detector for rule in RULES), *assignments.DETECTORS, keys_and_tokens, *DECODERS))
 
 
-def _private_spans(data: bytes, kinds: frozenset[str]) -> list[ByteSpan]:
+def _private_spans(data: bytes, kinds: frozenset[str]) -> tuple[list[ByteSpan], Table | None]:
     """Private values of these types. Text dense in them is read cell by cell first: less is left for the triggers."""
-    spans: list[ByteSpan] = []
-    if not kinds.isdisjoint(cells.KINDS) and cells.is_dense(data):
-        # Here, as it brings numpy: most processes never meet a table of private values.
-        from gateway.masking import columns
+    if kinds.isdisjoint(cells.KINDS) or not cells.is_dense(data):
+        return list(_private_watch(kinds).found(data)), None
+    # Here, as it brings numpy: most processes never meet a table of private values.
+    from gateway.masking import columns
 
-        spans, data = columns.taken(data, kinds)
-    spans += _private_watch(kinds).found(data)
-    return spans
+    table = columns.taken(data, kinds)
+    return list(_private_watch(kinds).found(table.left())), table
 
 
 @lru_cache(maxsize=64)

@@ -15,8 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import cbor2
+
+if TYPE_CHECKING:
+    from gateway.masking.columns import Table
 
 Scalar = str | int | float | bool | bytes | cbor2.CBORTag | None
 
@@ -127,6 +131,16 @@ class Tally:
                 if len(self.values) >= MOST_COMMITTED_VALUES:
                     return
                 self.values[value_commitment(self.salt, text[start - base : end - base])] = None
+
+    def add_table(self, table: Table) -> None:
+        """Count a table's values; each was found by the rule of its type."""
+        counts = table.counts()
+        self.by_type.update(counts)
+        self.by_rule.update(counts)
+        missing = MOST_COMMITTED_VALUES - len(self.values)
+        if self.salt and missing > 0:
+            for start, end, _kind, _rule in table.only(slice(missing)).spans():
+                self.values[value_commitment(self.salt, table.text[start:end])] = None
 
     def merge(self, other: Tally) -> None:
         """Take over another tally's counts."""

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.masking.catalogue import ByteSpan
 from gateway.masking.content import ContentScanner, Wanted, default_scanner
@@ -19,6 +19,9 @@ from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, nex
 from gateway.masking.replacement import Tally, token
 from gateway.masking.values import Masking
 from gateway.wire.contract import MaskPlan, OpaqueChoice
+
+if TYPE_CHECKING:
+    from gateway.masking.columns import Table
 
 PRIVATE_KEY = "private-key"
 # Shorter texts are looked at whole, so that JSON is read as JSON.
@@ -30,6 +33,8 @@ _RESTS = {PRIVATE_KEY: _REST_OF_KEY, "base64": _REST_OF_LINES}
 _REST = re.compile(rb"[^\s\"'`<>]*")
 _JSON_NUMBER = re.compile(rb"-?\d+")
 _BEFORE_NUMBER = re.compile(rb"\"\s{0,8}:\s{0,8}\Z")
+# A bare number of JSON that fills a cell, as a line break or a tab sets it off from its name.
+_NUMBER_CELL = re.compile(rb"\"\s{0,8}:\s{0,7}[\t\r\n]\d")
 _NAME_END = re.compile(rb"\"\s{0,8}:")
 _MAY_STAND_BEFORE = b": \t\r\n"
 # How `surrogateescape` writes a byte that is no UTF-8.
@@ -163,7 +168,7 @@ class Masker:
         window = bytes(self._data[left:right])
         block = _Block(window, self._start - left, cut - left, left + self._base, is_end and right == len(self._data))
         self._continue(block)
-        spans = self._scanner.byte_spans(_readable(window), self._wanted)
+        spans, table = self._found(block)
         begun = bisect_right(spans, block.first, key=_END)
         stop = bisect_left(spans, block.last, lo=begun, key=_START)
         # Spans are disjoint: only the first ones can overlap a stretch that was begun in an earlier block.
@@ -172,14 +177,30 @@ class Masker:
             begun += 1
         fresh = spans[begun:stop]
         pieces, place = self._rest_of_last(block)
+        pieces += self._written(block, fresh, table, place)
+        self._tell(block, fresh, table)
+        return b"".join(pieces)
+
+    def _found(self, block: _Block) -> tuple[list[ByteSpan], Table | None]:
+        """The secrets seen, in order; and apart from them those of a table that need no look one by one."""
+        text = _readable(block.window)
+        if not self._is_plain or self._is_same_length or text is not block.window or _NUMBER_CELL.search(text):
+            return self._scanner.byte_spans(text, self._wanted), None
+        spans, table = self._scanner.parted(text, self._wanted)
+        if table is None:
+            return spans, None
+        begin = max(block.first, self._last.end - block.shift if self._last is not None else 0)
+        table, others = table.inside(block.first, begin, block.last)
+        return sorted([*spans, *others]), table
+
+    def _tell(self, block: _Block, fresh: Sequence[ByteSpan], table: Table | None) -> None:
+        """Remember the last run, count the new ones."""
         if fresh:
-            pieces += self._written(block, fresh, place)
             start, end, kind, _rule = fresh[-1]
             self._last = _Run(start + block.shift, end + block.shift, kind, block.is_open_at(end))
-            place = min(end, block.last)
-            self.tally.add_all(fresh, window)
-        pieces.append(window[place : block.last])
-        return b"".join(pieces)
+            self.tally.add_all(fresh, block.window)
+        if table is not None:
+            self.tally.add_table(table)
 
     def _extend(self, block: _Block, span: ByteSpan) -> None:
         """What overlaps a masked stretch belongs to it: one token, at its beginning."""
@@ -215,24 +236,32 @@ class Masker:
                     return marker.end() if marker.start() <= end else end
         return end
 
-    def _written(self, block: _Block, spans: Sequence[ByteSpan], place: int) -> list[bytes]:
-        """The block's bytes from `place` to the last of these spans, each span replaced."""
-        window, ends = block.window, map(_END, spans)
+    def _written(self, block: _Block, spans: Sequence[ByteSpan], table: Table | None, place: int) -> list[bytes]:
+        """The block's bytes from `place` on, each span replaced, and the table's values between them."""
+        window, ends = block.window, [min(end, block.last) for end in map(_END, spans)]
+        between = list(zip((place, *ends), (*map(_START, spans), block.last), strict=True))
+        pieces = [b""] * (2 * len(spans) + 1)
+        # In two passes, as a table has tens of thousands of values a megabyte.
+        pieces[0::2] = (
+            [window[start:end] for start, end in between] if table is None else table.written(between, _label)
+        )
+        pieces[1::2] = self._tokens(block, spans, place)
+        return pieces
+
+    def _tokens(self, block: _Block, spans: Sequence[ByteSpan], place: int) -> list[bytes]:
+        """What stands for each span."""
         tokens = [_label(span[2]) for span in spans] if self._is_plain else self._own_tokens(block, spans, place)
+        window = block.window
         if self._is_same_length:
-            tokens = [
+            return [
                 _padded(text, start, end, max(start, place), min(end, block.last))
                 for text, (start, end, _kind, _rule) in zip(tokens, spans, strict=True)
             ]
-        elif _NAME_END.search(window) is not None:
+        if _NAME_END.search(window) is not None:
             for index, (start, end, _kind, _rule) in enumerate(spans):
                 if window[start - 1] in _MAY_STAND_BEFORE and _is_json_number(window, start, min(end, block.last)):
                     tokens[index] = b"0"
-        pieces = [b""] * (2 * len(tokens))
-        # In two passes, as a table has tens of thousands of values a megabyte.
-        pieces[0::2] = [window[done : span[0]] for done, span in zip((place, *ends), spans, strict=False)]
-        pieces[1::2] = tokens
-        return pieces
+        return tokens
 
     def _own_tokens(self, block: _Block, spans: Sequence[ByteSpan], place: int) -> list[bytes]:
         """What policy has written for each value. One that goes on behind the cut is not known: it has a plain label."""

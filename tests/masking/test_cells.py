@@ -13,6 +13,7 @@ from gateway.masking import cells, columns
 from gateway.masking.catalogue import ByteSpan
 from gateway.masking.content import ContentScanner, Wanted, _private_watch, merged
 from gateway.masking.personal import PRIVATE_KINDS
+from gateway.masking.replacement import MOST_COMMITTED_VALUES, Tally, value_commitment
 from gateway.masking.streaming import Masker
 from gateway.terms import Protocol
 from gateway.wire.contract import BodyForm, MaskPlan
@@ -68,9 +69,9 @@ def _slowly(text: bytes) -> list[ByteSpan]:
 
 
 def _quickly(text: bytes) -> list[ByteSpan]:
-    spans, left = columns.taken(text, PRIVATE_KINDS)
-    assert len(left) == len(text)
-    return merged([*spans, *_private_watch(PRIVATE_KINDS).found(left)])
+    table = columns.taken(text, PRIVATE_KINDS)
+    assert len(table.left()) == len(text)
+    return merged([*table.spans(), *_private_watch(PRIVATE_KINDS).found(table.left())])
 
 
 @settings(max_examples=25, deadline=None)
@@ -97,7 +98,7 @@ def test_most_of_a_table_is_taken_at_once() -> None:
     rows = [f"{place},{fake.email()},{fake.ssn()},{fake.ipv4()},{fake.mac_address()}\n" for place in range(300)]
     text = "".join(rows).encode()
     assert cells.is_dense(text)
-    assert len(columns.taken(text, PRIVATE_KINDS)[0]) > 1150
+    assert len(columns.taken(text, PRIVATE_KINDS)) > 1150
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,8 @@ def test_every_type_is_taken_by_itself() -> None:
     }  # fmt: skip
     text = ",".join(values.values()).encode()
     for kind, value in values.items():
-        spans, left = columns.taken(text, frozenset((kind,)))
-        assert [(text[one.start : one.end].decode(), one.kind) for one in spans] == [(value, kind)]
-        assert len(left) == len(text)
+        found = columns.taken(text, frozenset((kind,))).spans()
+        assert [(text[one.start : one.end].decode(), one.kind) for one in found] == [(value, kind)]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_other_text_is_not_dense(text: bytes) -> None:
 
 
 def test_types_nobody_asked_for_stay() -> None:
-    spans, left = columns.taken(b"ada@example.org,204-70-3356", frozenset(("email",)))
-    assert [one.kind for one in spans] == ["email"]
-    assert left.endswith(b",204-70-3356")
+    table = columns.taken(b"ada@example.org,204-70-3356", frozenset(("email",)))
+    assert [one.kind for one in table.spans()] == ["email"]
+    assert table.left().endswith(b",204-70-3356")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -154,3 +154,25 @@ def test_a_cleared_type_is_not_taken(scanner: ContentScanner) -> None:
     text = ("ada@example.org,204-70-3356,10.1.2.3\n" * 400).encode()
     found = scanner.byte_spans(text, Wanted(masks=("email",)))
     assert {one.kind for one in found} == {"email"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "odd", ["", "é,", "\udcff,", '{"id":\n4111111111111111,"at":1}\n', "password=4111111111111111,"]
+)
+def test_a_tables_values_are_written_as_single_ones_are(scanner: ContentScanner, seed: int, odd: str) -> None:
+    text = _text(seed, 600) + (odd * 3).encode("utf-8", "surrogateescape") + _text(seed + 50, 600)
+    streamed, kept = Masker(PLAN, scanner=scanner, whole=0, block=16_384), Masker(PLAN, scanner=scanner)
+    out = streamed.feed(text) + streamed.finish()
+    assert out == kept.feed(text) + kept.finish()
+    assert streamed.tally.by_type == kept.tally.by_type
+    assert streamed.tally.by_rule == kept.tally.by_rule
+
+
+def test_a_tables_values_are_committed_to(scanner: ContentScanner) -> None:
+    text = b"".join(b"%d,ada%d@example.org,10.1.2.%d\n" % (place, place, place % 250 + 1) for place in range(900))
+    streamed = Masker(PLAN, scanner=scanner, whole=0, tally=Tally(salt=b"s" * 32))
+    streamed.feed(text)
+    streamed.finish()
+    assert len(streamed.tally.values) == MOST_COMMITTED_VALUES
+    assert value_commitment(b"s" * 32, "ada7@example.org") in streamed.tally.values
