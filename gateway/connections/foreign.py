@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from gateway.connections.aws_owned import REGISTRIES, is_offered_layer
 from gateway.connections.endpoints import check_region, known_regions
 from gateway.connections.problems import ForeignAccount, RegionNotAllowed
 from gateway.terms import AccessClass, Candidate, Resource
@@ -77,12 +78,6 @@ _DATA = frozenset(
         "tags",
     )
 )
-# What AWS itself offers to everybody, by the accounts it keeps it in: layers (Powertools, Lambda Insights,
-# OpenTelemetry, AppConfig, Parameters and Secrets) and registries (deep learning and EKS images).
-_LAYERS_OF_AWS = frozenset(
-    ("017000801446", "580247275435", "901920570463", "027255383542", "177933569100", "015030872274", "187925254637")
-)
-_REGISTRIES_OF_AWS = frozenset(("763104351884", "602401143452"))
 _REGION_MEMBERS = frozenset(
     ("DestinationRegion", "LocationConstraint", "Region", "RegionName", "ReplicaRegion", "SourceRegion")
 )
@@ -123,7 +118,7 @@ def _check_members(service: str, parameters: Mapping[str, Any], accounts: Collec
         if said is None:
             continue
         for one in said if isinstance(said, list) else (said,):
-            is_public = service == "ecr" and one in _REGISTRIES_OF_AWS
+            is_public = service == "ecr" and one in REGISTRIES
             if isinstance(one, str) and one not in accounts and _ACCOUNT.fullmatch(one) and not is_public:
                 raise ForeignAccount(f"`{member}` {one}")
 
@@ -131,8 +126,10 @@ def _check_members(service: str, parameters: Mapping[str, Any], accounts: Collec
 def _is_abroad(resource: Resource, accounts: Collection[str]) -> bool:
     if resource.account in accounts or resource.service in _WHO or not _ACCOUNT.fullmatch(resource.account):
         return False
-    is_layer = resource.service == "lambda" and resource.arn.split(":", 6)[5] == "layer"
-    return not (is_layer and resource.account in _LAYERS_OF_AWS)
+    if resource.service != "lambda":
+        return True
+    kind, _, name = resource.arn.split(":", 5)[5].partition(":")
+    return not (kind == "layer" and is_offered_layer(name, resource.account))
 
 
 def _meant(resources: Collection[Resource], parameters: Mapping[str, Any]) -> Iterator[str]:

@@ -45,12 +45,15 @@ _GLOBAL_ACTIONS = (
     "ec2:DescribeRegions",
 )
 
-# Things of no account or of AWS's own, which every account uses: managed policies, public parameters, images.
+# Things of no account or of AWS's own, which every account uses: managed policies, public parameters, images, layers
+# (whose are AWS's is told here, `aws_owned`: their accounts are more than a session policy has room for).
 _OWNED_BY_AWS = (
     "arn:aws:iam::aws:policy/*",
-    "arn:aws:ssm:*::parameter/aws/*",
-    "arn:aws:ssm:*::document/*",
+    "arn:aws:ssm:*::*",
     "arn:aws:ec2:*::image/*",
+    "arn:aws:lambda:*:*:layer:*",
+    "arn:aws:ecr:*:763104351884:*",
+    "arn:aws:ecr:*:602401143452:*",
 )
 
 # What changes who may do what. IAM allows no wildcard before the colon, so the resource policies are named.

@@ -42,6 +42,9 @@ ABROAD: list[tuple[str, str, dict[str, Any]]] = [
         "update_function_configuration",
         {"FunctionName": "f", "Layers": [f"arn:aws:lambda:{HERE}:{FOREIGN}:layer:theirs:1"]},
     ),
+    # AWS's own account, and yet none of the layers it is known to offer there.
+    ("lambda", "get_layer_version_by_arn", {"Arn": f"arn:aws:lambda:{HERE}:017000801446:layer:something-else:1"}),
+    ("lambda", "invoke", {"FunctionName": f"arn:aws:lambda:{HERE}:017000801446:function:AWSLambdaPowertoolsPython"}),
     ("secretsmanager", "get_secret_value", {"SecretId": f"arn:aws:secretsmanager:{HERE}:{FOREIGN}:secret:db-AbCdEf"}),
     ("dynamodb", "get_item", {"TableName": f"arn:aws:dynamodb:{HERE}:{FOREIGN}:table/t", "Key": {"id": {"S": "1"}}}),
     ("sqs", "send_message", {"QueueUrl": f"https://sqs.{HERE}.amazonaws.com/{FOREIGN}/q", "MessageBody": "x"}),
@@ -74,6 +77,19 @@ HOME: list[tuple[str, str, dict[str, Any]]] = [
         "lambda",
         "get_layer_version_by_arn",
         {"Arn": f"arn:aws:lambda:{HERE}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python312-x86_64:7"},
+    ),
+    (
+        "lambda",
+        "update_function_configuration",
+        {
+            "FunctionName": "f",
+            "Layers": [
+                f"arn:aws:lambda:{HERE}:580247275435:layer:LambdaInsightsExtension-Arm64:20",
+                f"arn:aws:lambda:{HERE}:187925254637:layer:AWS-Parameters-and-Secrets-Lambda-Extension:24",
+                f"arn:aws:lambda:{HERE}:066940009817:layer:AWS-AppConfig-Extension:261",
+                f"arn:aws:lambda:{HERE}:901920570463:layer:aws-otel-python-amd64-ver-1-16-0:2",
+            ],
+        },
     ),
     (
         "ecr",
