@@ -96,6 +96,7 @@ class EventKind(StrEnum):
     OPERATOR_ASKED = "operator_access.asked"
     OPERATOR_ANSWERED = "operator_access.answered"
     OPERATOR_KEY_ISSUED = "operator_access.key_issued"
+    OPERATOR_ENDED = "operator_access.ended"
     EVIDENCE_READ = "evidence.read"
 
 
@@ -289,6 +290,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.OPERATOR_ASKED,
                 EventKind.OPERATOR_ANSWERED,
                 EventKind.OPERATOR_KEY_ISSUED,
+                EventKind.OPERATOR_ENDED,
                 EventKind.EVIDENCE_READ,
             ),
             _ADMIN,

@@ -87,7 +87,14 @@ RULES: dict[NoticeKind, KindRule] = {
         right=Right.MEMBERS_SUSPEND,
     ),
     NoticeKind.OPERATOR_ACCESS: KindRule(
-        events=frozenset({EventKind.OPERATOR_ASKED, EventKind.OPERATOR_ANSWERED, EventKind.OPERATOR_KEY_ISSUED}),
+        events=frozenset(
+            {
+                EventKind.OPERATOR_ASKED,
+                EventKind.OPERATOR_ANSWERED,
+                EventKind.OPERATOR_KEY_ISSUED,
+                EventKind.OPERATOR_ENDED,
+            }
+        ),
         right=Right.MEMBERS_READ,
     ),
     NoticeKind.FINDING: KindRule(

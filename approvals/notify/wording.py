@@ -163,6 +163,8 @@ def _operator(kind: EventKind, event: Event, facts: Mapping[str, Any]) -> Wordin
     match kind:
         case EventKind.OPERATOR_ASKED:
             title = f"{facts.get('by')} asks to look inside for {facts.get('count')} hours"
+        case EventKind.OPERATOR_ENDED:
+            title = f"{facts.get('by')} ended the access of {facts.get('user')}"
         case EventKind.OPERATOR_ANSWERED:
             title = f"{facts.get('by')}: {facts.get('user')} {facts.get('result')}"
         case _:

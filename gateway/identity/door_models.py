@@ -63,6 +63,8 @@ class SignIn(TenantScoped):
     provider = TenantForeignKey("identity.IdentityProvider", null=True, related_name="sign_ins")
     opened_at = models.DateTimeField()
     proved_at = models.DateTimeField()
+    # By what the person proved himself again where that is another thing than what opened the browser: "totp", or "".
+    renewed_by = models.CharField(max_length=10, blank=True)
     last_seen_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

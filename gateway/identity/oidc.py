@@ -268,6 +268,8 @@ def _must_match_access_token(claims: Mapping[str, Any], access_token: str, algor
 def _must_be_fresh(claims: Mapping[str, Any], max_age_seconds: int | None, now: datetime) -> None:
     if _age(claims["iat"], now) > OLDEST_TOKEN_SECONDS:
         raise SignOnRefused("The token is not of this attempt")
+    if max_age_seconds is not None and claims.get("auth_time") is None:
+        raise SignOnRefused("The provider does not say when it asked the person; a one-time code of his own proves it")
     if max_age_seconds is not None and _age(claims.get("auth_time"), now) > max_age_seconds + LEEWAY_SECONDS:
         raise SignOnRefused("The provider did not ask the person again")
 

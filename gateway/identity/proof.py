@@ -65,7 +65,22 @@ def proof_of(caller: Caller, now: datetime) -> Proof | None:
     if caller.sign_in is None:
         return None
     age = max(0, int((now - caller.sign_in.proved_at).total_seconds()))
-    return Proof(kind=caller.sign_in.proof, age_seconds=age)
+    return Proof(kind=told_of(caller.sign_in), age_seconds=age)
+
+
+def told_of(sign_in: SignIn) -> str:
+    """The proof's name in evidence: what opened the browser, and the code of one's own that renewed it."""
+    return f"{sign_in.proof}+{sign_in.renewed_by}" if sign_in.renewed_by else str(sign_in.proof)
+
+
+def may_enrol(caller: Caller, now: datetime) -> bool:
+    """Whether the person may enrol a one-time code of his own: freshly proved, or freshly come from a provider that does
+    not tell when it asked him. Such a provider's word is all there is of him."""
+    sign_in = caller.sign_in
+    if sign_in is None:
+        return False
+    is_told = sign_in.proved_at != UNTOLD
+    return is_fresh(caller.tenant, sign_in.proved_at if is_told else sign_in.opened_at, now)
 
 
 def fresh_proof(caller: Caller, now: datetime) -> Proof:
@@ -84,8 +99,12 @@ def fresh_proof(caller: Caller, now: datetime) -> Proof:
 
 
 @transaction.atomic
-def renew(*, sign_in: SignIn, label: str, now: datetime) -> None:
-    """Note that the person at this browser proved himself again, by what opened it. Inside the tenant's transaction."""
-    SignIn.objects.for_tenant(sign_in.tenant_id).filter(pk=sign_in.pk).update(proved_at=now)
-    data = {"user": label, "what": sign_in.proof}
+def renew(*, sign_in: SignIn, label: str, now: datetime, by: str = "") -> None:
+    """Note that the person at this browser proved himself again, by what opened it or `by` a code of his own ("totp").
+
+    Inside the tenant's transaction.
+    """
+    sign_in.proved_at, sign_in.renewed_by = now, by
+    SignIn.objects.for_tenant(sign_in.tenant_id).filter(pk=sign_in.pk).update(proved_at=now, renewed_by=by)
+    data = {"user": label, "what": told_of(sign_in)}
     append(tenant_id=sign_in.tenant_id, kind=EventKind.PROVED_AGAIN, at=now, subject=sign_in.user_id, data=data)

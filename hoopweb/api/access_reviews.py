@@ -17,7 +17,7 @@ from hoopweb.api.base import ApiView, PageQuery, ProblemSerializer, StrictSerial
 from hoopweb.api.errors import CONTENT_TYPE
 from hoopweb.api.idempotency import idempotent
 from hoopweb.api.pagination import newest
-from hoopweb.reviews import services
+from hoopweb.reviews import schedule, services
 from hoopweb.reviews.export import csv_of, items_of
 from hoopweb.reviews.models import AccessReview, ReviewAnswer, ReviewItem
 from hoopweb.reviews.problems import ReviewNotFound
@@ -73,6 +73,39 @@ def one_review(tenant: Tenant, review_id: UUID) -> AccessReview:
     if found is None:
         raise ReviewNotFound
     return found
+
+
+class ScheduleSerializer(serializers.Serializer[Any]):
+    is_on = serializers.BooleanField(help_text="Each quarter's review begins by itself.")
+    days_to_answer = serializers.IntegerField()
+    remind_days_before = serializers.ListField(child=serializers.IntegerField())
+
+
+class ScheduleBody(StrictSerializer):
+    is_on = serializers.BooleanField()
+    days_to_answer = serializers.IntegerField(min_value=schedule.FEWEST_DAYS, max_value=schedule.MOST_DAYS)
+    remind_days_before = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=schedule.MOST_DAYS), max_length=schedule.MOST_REMINDERS
+    )
+
+
+class Schedule(ApiView):
+    rights: ClassVar = {"GET": Right.MEMBERS_READ, "PATCH": services.REVIEWERS}
+
+    @describe("Read how access reviews are held", ScheduleSerializer, operation_id="access_review_schedule_read")
+    def get(self, request: Request) -> Response:
+        return Response(ScheduleSerializer(services.schedule_of(self.caller.tenant)).data)
+
+    @describe(
+        "Say how access reviews are held",
+        ScheduleSerializer,
+        body=ScheduleBody,
+        operation_id="access_review_schedule_change",
+    )
+    @idempotent
+    def patch(self, request: Request) -> Response:
+        made = schedule.choose_schedule(by=self.caller, now=self.now, **self.body(ScheduleBody))
+        return Response(ScheduleSerializer(made).data)
 
 
 class AccessReviews(ApiView):

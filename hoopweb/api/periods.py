@@ -82,7 +82,7 @@ class OperatorAccesses(ApiView):
 
 class OneOperatorAccess(ApiView):
     # Who comes in, and how far, is the owner's to say, as with providers; the services ask for `members:write` besides.
-    rights: ClassVar = {"POST": Right.PROVIDERS_WRITE}
+    rights: ClassVar = {"POST": Right.PROVIDERS_WRITE, "DELETE": Right.PROVIDERS_WRITE}
 
     @describe(
         "Let an operator of the vendor look inside, or not",
@@ -95,3 +95,8 @@ class OneOperatorAccess(ApiView):
         body = self.body(OperatorAnswerBody)
         made = periods.answer_access(by=self.caller, access_id=access_id, is_allowed=body["is_allowed"], now=self.now)
         return Response(OperatorAccessSerializer(made).data)
+
+    @describe("Put an operator out before his hours are over", None, status=204, operation_id="operator_access_end")
+    def delete(self, request: Request, access_id: UUID) -> Response:
+        periods.end_access(by=self.caller, access_id=access_id, now=self.now)
+        return Response(status=204)

@@ -110,6 +110,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(
         "v1/access-reviews/<uuid:review_id>/items/<uuid:item_id>/", access_reviews.ReviewAnswers, "access-review-answer"
     ),
+    route("v1/access-review-schedule/", access_reviews.Schedule, "access-review-schedule"),
     route("v1/members/", members.Members, "members"),
     route("v1/members/<uuid:user_id>/suspend/", standing.SuspendMember, "member-suspend"),
     route("v1/members/<uuid:user_id>/resume/", standing.ResumeMember, "member-resume"),

@@ -6,9 +6,7 @@ Reading only; what stands suspended, revoked or expired holds nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db.models import Max
 
@@ -18,19 +16,9 @@ from gateway.identity.models import ApiKey
 from gateway.identity.selectors import api_keys, members, service_accounts
 from gateway.identity.workload_rules import workload_rules
 from gateway.tenants.models import Tenant
+from hoopweb.reviews.groups import held_by_groups
+from hoopweb.reviews.lines import Holder
 from hoopweb.reviews.models import HolderKind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """One line of a review. `access` says in words what may be done; `last_used_at` is None for never, or unknown."""
-
-    kind: HolderKind
-    subject: UUID
-    label: str
-    access: str
-    since: datetime
-    last_used_at: datetime | None = None
 
 
 def holders(tenant: Tenant, now: datetime) -> Iterator[Holder]:
@@ -47,6 +35,8 @@ def holders(tenant: Tenant, now: datetime) -> Iterator[Holder]:
             access=_words("is service account", [rule.service_account.name], rule.scopes),
             since=rule.created_at,
         )
+
+    yield from held_by_groups(tenant)
 
 
 def _words(what: str, names: Iterable[str], more: Iterable[str] = ()) -> str:

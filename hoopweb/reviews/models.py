@@ -6,6 +6,7 @@ What a removal does is the owning room's service; a period is enforced by the ta
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gateway.tenants.models import TenantForeignKey, TenantScoped
@@ -19,9 +20,27 @@ class AccessReview(TenantScoped):
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    # When people were last told that lines wait.
+    reminded_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("tenant", "quarter"), name="one_access_review_per_quarter"),)
+
+
+def _reminders() -> list[int]:
+    return [14, 7, 1]
+
+
+class ReviewSchedule(TenantScoped):
+    """How a tenant wants its reviews; where there is none, as the defaults say."""
+
+    is_on = models.BooleanField(default=True)
+    days_to_answer = models.PositiveSmallIntegerField(default=30)
+    # So many days before a review is due, people are reminded.
+    remind_days_before = ArrayField(models.PositiveSmallIntegerField(), default=_reminders)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant",), name="one_review_schedule"),)
 
 
 class HolderKind(models.TextChoices):
@@ -32,6 +51,8 @@ class HolderKind(models.TextChoices):
     SERVICE_ACCOUNT = "service-account", "service account"
     DEVICE = "device", "device"
     WORKLOAD_RULE = "workload-rule", "workload rule"
+    # A group for which a connection or a policy is kept.
+    GROUP = "group", "group"
 
 
 class ReviewAnswer(models.TextChoices):

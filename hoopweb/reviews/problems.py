@@ -36,6 +36,20 @@ class OwnAccess(Problem):
     remedy = "Ask another owner or security administrator to answer this line."
 
 
+class LastGroup(Problem):
+    code = "review.last_group"
+    status = 409
+    title = "Without its last group this would be open to everybody whose role opens its kind"
+    remedy = "Keep it for another group first, or suspend the connection; then answer this line."
+
+
+class ScheduleRefused(Problem):
+    code = "review.schedule_refused"
+    status = 400
+    title = "Reviews cannot be held like this"
+    remedy = "Give 7 to 60 days to answer, and at most 5 reminders, each fewer days before the end."
+
+
 class OperatorAccessNotFound(Problem):
     code = "operator_access.not_found"
     status = 404

@@ -20,12 +20,14 @@ from gateway.identity.services import revoke_api_key
 from gateway.identity.standing import Switch
 from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right
-from hoopweb.reviews.holders import Holder, holders
-from hoopweb.reviews.models import AccessReview, HolderKind, ReviewAnswer, ReviewItem
+from hoopweb.reviews.groups import take_from_group
+from hoopweb.reviews.holders import holders
+from hoopweb.reviews.lines import Holder
+from hoopweb.reviews.models import AccessReview, HolderKind, ReviewAnswer, ReviewItem, ReviewSchedule
 from hoopweb.reviews.problems import OwnAccess, ReviewAnswered, ReviewNotFound, ReviewOpenAlready, ReviewReasonRefused
 
-# What an organisation of some hundred lines answers without haste, well within the quarter.
-TIME_TO_ANSWER = timedelta(days=30)
+# A month into a quarter, its review should have been begun.
+TIME_TO_BEGIN = timedelta(days=30)
 LARGEST_REASON = 500
 SHORTEST_REASON = 3
 REVIEWERS = Right.MEMBERS_SUSPEND
@@ -36,21 +38,41 @@ def quarter_of(now: datetime) -> str:
     return f"{now.year}-Q{(now.month + 2) // 3}"
 
 
+def beginning_of_quarter(now: datetime) -> datetime:
+    return now.replace(month=(now.month - 1) // 3 * 3 + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
 @transaction.atomic
 def open_review(*, by: Caller, now: datetime) -> AccessReview:
     """Put every right held today before people; raises ReviewOpenAlready when this quarter was begun."""
     by.must(REVIEWERS)
+    return begin(by.tenant, by_label=by.label, key=by.api_key.pk if by.api_key else None, now=now)
+
+
+@transaction.atomic
+def begin(tenant: Tenant, *, by_label: str, now: datetime, key: UUID | None = None) -> AccessReview:
+    """Open this quarter's review; raises ReviewOpenAlready. Who may is the caller's to say."""
     quarter = quarter_of(now)
+    due_at = now + timedelta(days=schedule_of(tenant).days_to_answer)
     try:
         with transaction.atomic():
             review: AccessReview = AccessReview.objects.create(
-                tenant=by.tenant, quarter=quarter, opened_by=by.label, opened_at=now, due_at=now + TIME_TO_ANSWER
+                tenant=tenant, quarter=quarter, opened_by=by_label, opened_at=now, due_at=due_at
             )
     except IntegrityError:
         raise ReviewOpenAlready from None
-    made = ReviewItem.objects.bulk_create(_item(review, holder) for holder in holders(by.tenant, now))
-    _record(by, EventKind.REVIEW_OPENED, review.pk, now, name=quarter, count=len(made))
+    made = ReviewItem.objects.bulk_create(_item(review, holder) for holder in holders(tenant, now))
+    data = {"by": by_label, "name": quarter, "count": len(made), "expires_at": due_at.isoformat()}
+    if key is not None:
+        data["key"] = str(key)
+    append(tenant_id=tenant.pk, kind=EventKind.REVIEW_OPENED, at=now, subject=review.pk, data=data)
     return review
+
+
+def schedule_of(tenant: Tenant) -> ReviewSchedule:
+    """The tenant's own schedule, or the usual one."""
+    found: ReviewSchedule | None = ReviewSchedule.objects.for_tenant(tenant).first()
+    return found or ReviewSchedule(tenant=tenant)
 
 
 def _item(review: AccessReview, holder: Holder) -> ReviewItem:
@@ -121,6 +143,8 @@ def _remove(by: Caller, item: ReviewItem, reason: str, now: datetime) -> None:
         case HolderKind.WORKLOAD_RULE:
             by.must(Right.AGENTS_WRITE)
             workload_rules.revoke_workload_rule(tenant=tenant, rule_id=item.subject, by_label=by.label, now=now)
+        case HolderKind.GROUP:
+            take_from_group(by, item.subject, now)
         case unknown:
             assert_never(unknown)
 
@@ -145,6 +169,5 @@ def is_overdue(tenant: Tenant, now: datetime) -> bool:
     rows = AccessReview.objects.for_tenant(tenant)
     if rows.filter(closed_at=None, due_at__lte=now).exists():
         return True
-    begun = now.replace(month=(now.month - 1) // 3 * 3 + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
-    first = max(begun, tenant.created_at)
-    return now - first > TIME_TO_ANSWER and not rows.filter(quarter=quarter_of(now)).exists()
+    first = max(beginning_of_quarter(now), tenant.created_at)
+    return now - first > TIME_TO_BEGIN and not rows.filter(quarter=quarter_of(now)).exists()

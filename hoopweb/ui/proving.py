@@ -1,10 +1,12 @@
 """Proving again who sits at this browser, for what asks for a fresh proof; then back to what one was doing.
 
-By what opened the browser: the organisation's sign-in, the one-time code, or the password where that alone opens.
+By what opened the browser: the organisation's sign-in, the one-time code, or the password where that alone opens. Who came
+by a provider may give a one-time code of his own instead (`second_factor`).
 """
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,7 +22,7 @@ from gateway.identity.door_models import ProofKind, SignIn
 from gateway.identity.door_problems import SecondFactorRefused, SessionEnded
 from gateway.identity.models import User
 from gateway.identity.problems import SignInRefused, SignInThrottled
-from gateway.identity.proof import renew
+from gateway.identity.proof import UNTOLD, renew
 from gateway.identity.sign_in import sign_in
 from gateway.problems import Problem
 from gateway.tenants.scope import in_tenant
@@ -28,6 +30,8 @@ from hoopweb.ui.base import page, show
 from hoopweb.ui.entering import go_on, next_page
 
 _BY_PROVIDER = (ProofKind.OIDC, ProofKind.SAML)
+# How evidence names a code of the person's own on top of a provider's sign-in: `oidc+totp`.
+OWN_CODE = "totp"
 
 
 def to_prove(back_to: str) -> HttpResponse:
@@ -52,7 +56,7 @@ def prove(request: HttpRequest, caller: Caller) -> HttpResponse:
     except (SignInRefused, SignInThrottled, SecondFactorRefused) as problem:
         return _form(request, caller, opened, problem=problem)
     with in_tenant(caller.tenant):
-        renew(sign_in=opened, label=caller.label, now=now)
+        renew(sign_in=opened, label=caller.label, now=now, by=OWN_CODE if opened.proof in _BY_PROVIDER else "")
     # What was proved before the person was asked again is worth nothing in another's hands afterwards.
     request.session.cycle_key()
     return go_on(request)
@@ -66,22 +70,37 @@ def _must_prove(request: HttpRequest, caller: Caller, user: User, opened: SignIn
             source = request.META.get("REMOTE_ADDR", "")
             sign_in(username=user.get_username(), password=request.POST.get("password", ""), source=source, now=now)
         case ProofKind.TOTP | ProofKind.BREAK_GLASS:
-            with in_tenant(caller.tenant):
-                is_right = mfa.accepts(tenant=caller.tenant, user=user, code=request.POST.get("code", "")[:20], now=now)
-            if not is_right:
-                raise SecondFactorRefused
+            _must_give_code(request, caller, user)
         case _:
-            raise SignInRefused
+            # A code of his own, where he has one: an unconfirmed seed is nobody's yet.
+            with in_tenant(caller.tenant):
+                has_code = mfa.is_enrolled(caller.tenant, user)
+            if not has_code:
+                raise SignInRefused
+            _must_give_code(request, caller, user)
+
+
+def _must_give_code(request: HttpRequest, caller: Caller, user: User) -> None:
+    with in_tenant(caller.tenant):
+        code = request.POST.get("code", "")[:20]
+        is_right = mfa.accepts(tenant=caller.tenant, user=user, code=code, now=timezone.now())
+    if not is_right:
+        raise SecondFactorRefused
 
 
 def _form(request: HttpRequest, caller: Caller, opened: SignIn, *, problem: Problem | None = None) -> HttpResponse:
-    context = {
+    is_by_provider = opened.proof in _BY_PROVIDER
+    context: dict[str, Any] = {
         "next": next_page(request),
-        "way": "provider" if opened.proof in _BY_PROVIDER else opened.proof,
+        "way": "provider" if is_by_provider else opened.proof,
         "provider_path": _provider_path(request, caller, opened),
+        # Asked again, a provider that never tells when it asked would only be refused.
+        "is_untold": is_by_provider and not opened.renewed_by and opened.proved_at == UNTOLD,
         "problem": problem,
     }
     with in_tenant(caller.tenant, user_id=caller.pk):
+        if is_by_provider and caller.user is not None:
+            context["has_code"] = mfa.is_enrolled(caller.tenant, caller.user)
         status = problem.status if problem else 200
         return show(request, caller, "prove.html", context, here="prove", status=status)
 

@@ -14,7 +14,7 @@ from gateway.tenants.rights import Right
 from hoopweb.api.access_reviews import ORDER, csv_answer, one_review
 from hoopweb.api.base import record_read
 from hoopweb.api.errors import Malformed
-from hoopweb.reviews import services
+from hoopweb.reviews import schedule, services
 from hoopweb.reviews.export import items_of
 from hoopweb.reviews.models import AccessReview, ReviewAnswer
 from hoopweb.ui.base import cursor_of, page, show
@@ -34,9 +34,27 @@ def reviews(request: HttpRequest, caller: Caller) -> HttpResponse:
         "is_begun": rows.filter(quarter=services.quarter_of(now)).exists(),
         "is_overdue": services.is_overdue(caller.tenant, now),
         "may_answer": services.REVIEWERS in caller.rights,
+        "schedule": services.schedule_of(caller.tenant),
         "now": now,
     }
     return show(request, caller, "reviews.html", context, here="access")
+
+
+@require_POST
+@page(services.REVIEWERS)
+def schedule_form(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """How this tenant's reviews are held."""
+    days, reminders = request.POST.get("days", ""), request.POST.get("reminders", "").replace(",", " ").split()
+    if not all(text.isascii() and text.isdigit() and len(text) <= 3 for text in (days, *reminders)):
+        raise Malformed("Days are numbers")
+    schedule.choose_schedule(
+        by=caller,
+        is_on=request.POST.get("is_on") == "on",
+        days_to_answer=int(days),
+        remind_days_before=[int(text) for text in reminders],
+        now=timezone.now(),
+    )
+    return HttpResponseRedirect(reverse("ui:reviews"))
 
 
 def _to(review: AccessReview, line: UUID | None = None) -> HttpResponse:

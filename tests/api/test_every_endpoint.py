@@ -56,6 +56,8 @@ WRITES = [
     ("post", "access-reviews/"),
     ("post", f"members/{ANY_ID}/period/"),
     ("post", f"operator-access/{ANY_ID}/"),
+    ("delete", f"operator-access/{ANY_ID}/"),
+    ("patch", "access-review-schedule/"),
     ("post", f"access-reviews/{ANY_ID}/items/{ANY_ID}/"),
     ("post", "service-accounts/"),
     ("post", "workload-rules/"),

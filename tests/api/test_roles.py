@@ -35,6 +35,7 @@ EACH_MEMBERS_OWN = (
     "/api/v1/device/",
     "/api-keys/",
     "/prove/",
+    "/second-factor/",
 )
 # Doors and frames: they look at no right, since nobody is known yet, or they lead elsewhere.
 NO_PAGE = {"", "sign-in/", "sign-in/code/", "device/", "sign-out/", "tenant/", "access/tenant/resume/"}

@@ -50,6 +50,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "secrets/": {"scopes": ["requests:read"]},
     "masked-value/": {"value": "x"},
     "payloads/": {"opaque_payloads": "withhold"},
+    "accounts/": {"account_ids": ["210987654321"]},
     "access/": {"groups": ["operators"]},
 }
 
