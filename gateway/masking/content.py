@@ -107,6 +107,8 @@ class ContentScanner:
     ) -> tuple[list[ByteSpan], Table | None]:
         """Like `byte_spans`, with the values of a dense table apart, so that they need not be looked at one by one."""
         found, table = self._found(data, wanted, layer)
+        if not found and table is None:
+            return found, None
         unwanted = {kind for kind in set(map(_KIND, found)) if not wanted.has(kind)}
         if unwanted:
             found = [span for span in found if span.kind not in unwanted]

@@ -39,6 +39,8 @@ _VALUES = frozenset(["Value", "value", "ParameterValue", "parameterValue", "Stri
 _LABELS = ("Name", "name", "Key", "key", "ParameterKey", "parameterName", "ParameterName", "OptionName")
 # Numbers below are counts, ports and flags, whatever their name says.
 SMALLEST_SECRET_NUMBER = 1000
+# Only a path masks these.
+_NO_SECRETS = frozenset((float, bool, type(None)))
 
 
 class Leaf(NamedTuple):
@@ -70,10 +72,16 @@ def rebuild(value: object, replacements: Mapping[int, Scalar]) -> Any:
     return _Rebuild(replacements).visit(value)
 
 
+# What a member's name is: a plain label, a wrapper around what the parent's name tells, or somebody's data itself.
+_PLAIN, _WRAPPER, _DATA = range(3)
+
+
 @lru_cache(maxsize=8192)
-def _may_hold_a_secret(member: str) -> bool:
-    """Member names of models are short words; anything else in a name's place is somebody's data."""
-    return len(member) >= 12 and (not member.isalpha() or len(member) > 64)
+def _sort_of(member: str) -> int:
+    # Member names of models are short words; anything else in a name's place is somebody's data.
+    if len(member) >= 12 and (not member.isalpha() or len(member) > 64):
+        return _DATA
+    return _WRAPPER if member in _WRAPPERS else _PLAIN
 
 
 _new = tuple.__new__
@@ -106,17 +114,34 @@ class _Walk:
         self, value: dict[str, object], states: States, kind: str | None, name: str, *, is_top: bool
     ) -> None:
         label = _label_of(value)
+        is_plain = not states and label is None
+        add, index = self.leaves.append, self.index
         for member, child in value.items():
-            if _may_hold_a_secret(member):
-                self.leaves.append(Leaf(self.index, "", member, None, is_name=True))
-            self.index += 1
-            below = step(states, member) if states else ()
-            masked = kind or (kind_of(below) if below else None)
+            sort = _sort_of(member)
+            if sort is _DATA:
+                add(Leaf(index, "", member, None, is_name=True))
+            index += 1
+            below: States = ()
+            masked, called = kind, member
+            if not is_plain or sort is _WRAPPER:
+                below = step(states, member) if states else ()
+                masked = kind or (kind_of(below) if below else None)
+                called = _context(member, name, label) if label is not None or sort is _WRAPPER else member
             if is_top and masked is None and member in PAGINATION_NAMES and not below:
-                self.index += _count(child)
-                continue
-            is_plain = label is None and member not in _WRAPPERS
-            self.visit(child, below, masked, member if is_plain else _context(member, name, label))
+                index += _count(child)
+            elif type(child) is str:
+                # As in `visit`, without a call for each of a body's texts.
+                add(_new(Leaf, (index, called, child, masked, False)))
+                index += 1
+            elif masked is None and (
+                type(child) in _NO_SECRETS or (type(child) is int and abs(child) < SMALLEST_SECRET_NUMBER)
+            ):
+                index += 1
+            else:
+                self.index = index
+                self.visit(child, below, masked, called)
+                index = self.index
+        self.index = index
 
     def _visit_elements(self, value: list[object], states: States, kind: str | None, name: str) -> None:
         below = step(states, ANY) if states else ()

@@ -99,4 +99,6 @@ def step(states: Iterable[PathNode], name: str) -> States:
 def kind_of(states: Iterable[PathNode]) -> str | None:
     """The strictest class that masks here (bearer, secret, private), or None."""
     kinds = {kind for node in states for kind in node.kinds}
+    if not kinds:
+        return None
     return next((each.value for each in SensitivityClass if each.value in kinds), None)

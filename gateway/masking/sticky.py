@@ -6,6 +6,7 @@ Each is known by a short start and followed to its end, however far: a window wo
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -76,6 +77,11 @@ def _is_jwt(head: bytes) -> bool:
 def may_decode_to_text(encoded: bytes) -> bool:
     """A cheap gate: whether the first characters of this base64 decode to something like text."""
     return _TEXT_START.match(_decoded_start(encoded)) is not None
+
+
+def is_start_of_text(encoded: str) -> bool:
+    """The same for standard base64 that is whole; asked of every value that could be some."""
+    return _TEXT_START.match(binascii.a2b_base64(encoded[:24])) is not None
 
 
 def _decoded_start(encoded: bytes) -> bytes:

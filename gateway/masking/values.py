@@ -6,8 +6,9 @@ Reading and writing the body is `structural`'s; what looks like a secret in text
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gateway.masking import jsontext, sticky
 from gateway.masking.assignments import kind_of_name
@@ -26,6 +27,7 @@ _OPENING = frozenset(
 )
 
 Retype = Callable[..., Scalar]
+_NO_STRENGTH = Strength.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,7 @@ class Masking:
     def leaves(self, leaves: Iterable[Leaf]) -> dict[int, Scalar]:
         """Replacements by leaf index."""
         work = _Work(self)
-        for leaf in leaves:
-            work.take(leaf)
+        work.take_all(leaves)
         work.scan()
         return work.replacements
 
@@ -75,54 +76,80 @@ class Masking:
 class _Work:
     """One body's leaves on their way to replacements."""
 
-    __slots__ = ("_how", "_parts", "_queue", "_size", "_starts", "replacements")
+    __slots__ = ("_how", "_parts", "_queue", "replacements")
 
     def __init__(self, how: Masking) -> None:
         self._how = how
         self.replacements: dict[int, Scalar] = {}
-        self._queue: list[tuple[Leaf, str]] = []
+        # What is left for the scan, and how each stands there: on a line of its own, behind its name.
+        self._queue: list[Leaf] = []
         self._parts: list[str] = []
-        self._starts: list[int] = []
-        self._size = 0
 
-    def take(self, leaf: Leaf) -> None:
-        """Replace the leaf at once where path, name or an inner layer decides; else queue it for the scan."""
+    def take_all(self, leaves: Iterable[Leaf]) -> None:
+        """Replace leaves at once where path, name or an inner layer decides; queue the others for the scan."""
+        queue, parts = self._queue.append, self._parts.append
+        for leaf in leaves:
+            _place, name, value, kind, is_name = leaf
+            # Most leaves are short plain text under a name that says nothing: told here, without a call for each.
+            if type(value) is not str or kind is not None:
+                self._take(leaf)
+            elif is_name or name_strength(name) is _NO_STRENGTH:
+                is_short = is_name or len(value) < SHORTEST_LAYER or (len(value) % 4 and value[0] not in _OPENING)
+                if is_short or not self._is_layered(leaf, value):
+                    queue(leaf)
+                    parts(f'{name}: "{value}"\n' if name else f'"{value}"\n')
+            else:
+                self._take_named(leaf, value)
+
+    def _take(self, leaf: Leaf) -> None:
+        """A leaf that a path masks, or that is no text."""
         value = leaf.value
         if leaf.kind is not None:
             self._mask_whole(leaf, leaf.kind, "path")
         elif isinstance(value, str):
-            is_named = not leaf.is_name and name_strength(leaf.name) is not Strength.NONE
-            if is_named and self._is_named_secret(leaf, value):
-                return
-            # Most values are ruled out by their first sign and length.
-            may_be_layered = len(value) >= SHORTEST_LAYER and (not len(value) % 4 or value[0] in _OPENING)
-            if leaf.is_name or not (may_be_layered and self._is_layered(leaf, value)):
-                self._enqueue(leaf, value)
+            self._take_named(leaf, value)
         elif isinstance(value, bytes):
             self._take_bytes(leaf, value)
         elif type(value) is int:
             self._is_named_secret(leaf, str(value))
 
+    def _take_named(self, leaf: Leaf, value: str) -> None:
+        """A text whose name may say that it is secret."""
+        if self._is_named_secret(leaf, value):
+            return
+        may_be_layered = len(value) >= SHORTEST_LAYER and (not len(value) % 4 or value[0] in _OPENING)
+        if not (may_be_layered and self._is_layered(leaf, value)):
+            self._queue.append(leaf)
+            self._parts.append(f'{leaf.name}: "{value}"\n' if leaf.name else f'"{value}"\n')
+
     def scan(self) -> None:
         """Scan everything queued as one text, each value on a line with its name, and map the spans back."""
         if not self._queue:
             return
-        found: dict[int, list[Span]] = {}
         how = self._how
-        for span in how.scanner.spans("".join(self._parts), how.wanted, layer=how.layer):
-            self._assign(span, found)
-        for place, spans in found.items():
-            leaf, text = self._queue[place]
-            self._put(leaf, text, spans)
+        spans = how.scanner.spans("".join(self._parts), how.wanted, layer=how.layer)
+        if not spans:
+            return
+        starts = [
+            start + (len(leaf.name) + 3 if leaf.name else 1)
+            for start, leaf in zip(accumulate(map(len, self._parts), initial=0), self._queue, strict=False)
+        ]
+        found: dict[int, list[Span]] = {}
+        for span in spans:
+            self._assign(span, starts, found)
+        for place, within in found.items():
+            leaf = self._queue[place]
+            self._put(leaf, str(leaf.value), within)
 
-    def _assign(self, span: Span, found: dict[int, list[Span]]) -> None:
+    def _assign(self, span: Span, starts: Sequence[int], found: dict[int, list[Span]]) -> None:
         """Give each leaf the part of the span that lies in its value; names around it are only context."""
-        for place in range(max(0, bisect_right(self._starts, span.start) - 1), len(self._queue)):
-            offset = self._starts[place]
+        for place in range(max(0, bisect_right(starts, span.start) - 1), len(starts)):
+            offset, leaf = starts[place], self._queue[place]
             if offset >= span.end:
                 break
-            start, end = max(0, span.start - offset), min(len(self._queue[place][1]), span.end - offset)
-            if start < end and not _is_listed_key_id(self._queue[place], span):
+            size = len(str(leaf.value))
+            start, end = max(0, span.start - offset), min(size, span.end - offset)
+            if start < end and not _is_listed_key_id(leaf, size, span):
                 found.setdefault(place, []).append(Span(start, end, span.kind, span.rule))
 
     def _put(self, leaf: Leaf, text: str, spans: list[Span]) -> None:
@@ -133,13 +160,6 @@ class _Work:
         elif is_base64(text) and (leaf.name in BLOB_NAMES or spans[0].rule.startswith("base64:")):
             masked = to_base64(masked)
         self.replacements[leaf.place] = masked
-
-    def _enqueue(self, leaf: Leaf, text: str) -> None:
-        size = self._size + (len(leaf.name) + 3 if leaf.name else 1)
-        self._queue.append((leaf, text))
-        self._starts.append(size)
-        self._parts.append(f'{leaf.name}: "{text}"\n' if leaf.name else f'"{text}"\n')
-        self._size = size + len(text) + 2
 
     def _mask_whole(self, leaf: Leaf, kind: str, rule: str) -> None:
         if leaf.value is None or leaf.value == "" or leaf.value == b"":
@@ -168,11 +188,9 @@ class _Work:
             if masked is not None and masked != text:
                 self.replacements[leaf.place] = masked
             return masked is not None
-        return is_base64(text) and self._is_encoded(leaf, text)
+        return is_base64(text) and sticky.is_start_of_text(text) and self._is_encoded(leaf, text)
 
     def _is_encoded(self, leaf: Leaf, text: str) -> bool:
-        if not sticky.may_decode_to_text(text[:32].encode("ascii")):
-            return False
         decoded = from_base64(text, limit=LARGEST_ENCODED)
         masked = self._how.deeper().text(decoded, leaf.name) if decoded else decoded
         if masked is None or masked == decoded:
@@ -191,7 +209,6 @@ class _Work:
             self.replacements[leaf.place] = masked.encode()
 
 
-def _is_listed_key_id(queued: tuple[Leaf, str], span: Span) -> bool:
+def _is_listed_key_id(leaf: Leaf, size: int, span: Span) -> bool:
     """An access key's id in a member of that name is how keys are managed; where it is a bearer's, a path says so."""
-    leaf, text = queued
-    return len(text) == 20 and span.kind == "aws-access-key" and leaf.name.lower().endswith("accesskeyid")
+    return size == 20 and span.kind == "aws-access-key" and leaf.name.lower().endswith("accesskeyid")
