@@ -5,6 +5,7 @@ Known people and places are in the conftest of the rooms that own them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -22,6 +23,13 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 AsOwner = Callable[[], AbstractContextManager[None]]
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests and the models of all AWS stay to the end: walking them again and again took a fifth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 @pytest.fixture(scope="session")
