@@ -5,6 +5,7 @@ The client's Host never takes part: only the parsed service and region do. Diall
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +21,9 @@ from gateway.connections.problems import EndpointUnknown, RegionNotAllowed
 PARTITION = "aws"
 # Two regions far apart: a service whose rules answer both with one address has only one, a global one.
 _PROBES = ("eu-west-1", "ap-southeast-2")
+_DIRECTORY_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{0,50}--[a-z0-9-]{3,30}--xa?-s3", re.ASCII)
+# AWS's rules know the region's control endpoint by a bucket's name only; any of that form will do to list them all.
+NO_BUCKET = "none--use1-az4--x-s3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,38 @@ def upstream_of(service: str, region: str) -> Endpoint:
     except EndpointProviderError:
         raise EndpointUnknown(f"Service `{service[:80]}` in `{region}`") from None
     return _endpoint(service, region, str(found.url), found.properties)
+
+
+def is_directory_bucket(bucket: str) -> bool:
+    """Whether a name is of S3 Express: a bucket or an access point that lives in one zone."""
+    return _DIRECTORY_BUCKET.fullmatch(bucket) is not None
+
+
+@lru_cache(maxsize=1)
+def _control_operations() -> frozenset[str]:
+    model = Loader().load_service_model("s3", "service-2")
+    told = {name: one.get("staticContextParams", {}) for name, one in model["operations"].items()}
+    return frozenset(name for name, said in told.items() if "UseS3ExpressControlEndpoint" in said)
+
+
+@lru_cache(maxsize=4096)
+def express_upstream(bucket: str, region: str, operation: str) -> Endpoint:
+    """Where an operation on a directory bucket goes; raises EndpointUnknown. With NO_BUCKET: the control endpoint.
+
+    What is done to buckets goes to the region's control endpoint, bucket in the path; what is done to objects goes to
+    a host of the zone, which takes the bucket before its own name only.
+    """
+    if region not in known_regions() or not (is_directory_bucket(bucket) or bucket == NO_BUCKET):
+        raise EndpointUnknown(f"Bucket `{bucket[:80]}` in `{region[:40]}`")
+    is_control = bucket == NO_BUCKET or operation in _control_operations()
+    asked: dict[str, Any] = {"Bucket": bucket, "UseS3ExpressControlEndpoint": is_control}
+    plain = {"Accelerate": False, "UseDualStack": False, "UseFIPS": False, "DisableS3ExpressSessionAuth": True}
+    try:
+        found = _provider("s3").resolve_endpoint(Region=region, **asked, **plain)
+    except EndpointProviderError:
+        raise EndpointUnknown(f"Bucket `{bucket[:80]}` in `{region}`") from None
+    url = str(found.url)
+    return _endpoint("s3", region, url.removesuffix(f"/{bucket}") if is_control else url, found.properties)
 
 
 def _endpoint(service: str, region: str, url: str, properties: dict[str, Any]) -> Endpoint:

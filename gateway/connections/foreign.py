@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gateway.connections.aws_owned import REGISTRIES, is_offered_layer
-from gateway.connections.endpoints import check_region, known_regions
+from gateway.connections.endpoints import check_region, express_upstream, is_directory_bucket, known_regions
 from gateway.connections.problems import ForeignAccount, RegionNotAllowed
 from gateway.terms import AccessClass, Candidate, Resource
 
@@ -100,6 +100,7 @@ def check_home(
         # A key given for a role there, before the account was taken from the connection's list.
         raise ForeignAccount(f"The account {account} of these keys")
     service = candidate.operation.service
+    _check_zone(candidate, parameters, regions)
     if service not in _OF_MANY_ACCOUNTS:
         _check_members(service, parameters, accounts)
         abroad = [one for one in candidate.resources if _is_abroad(one, accounts)]
@@ -110,6 +111,13 @@ def check_home(
         check_region(service=service, region=name.split(":")[3], regions=regions)
     if candidate.access not in _READS:
         _check_regions(parameters, regions)
+
+
+def _check_zone(candidate: Candidate, parameters: Mapping[str, Any], regions: Collection[str]) -> None:
+    """Raise EndpointUnknown for a directory bucket whose zone AWS's rules do not know: it would go to no host."""
+    bucket = parameters.get("Bucket")
+    if candidate.operation.service == "s3" and isinstance(bucket, str) and is_directory_bucket(bucket):
+        express_upstream(bucket, next(iter(regions)), candidate.operation.name)
 
 
 def _check_members(service: str, parameters: Mapping[str, Any], accounts: Collection[str]) -> None:

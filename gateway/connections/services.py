@@ -32,7 +32,7 @@ _LONG_LIVED_KEY = re.compile(r"AKIA[A-Z2-7]{16}")
 # Every region is text in each session policy, which holds 2,048 characters.
 MOST_REGIONS = 20
 # So are they; with more of both, a writing session's policy would not fit.
-MOST_FURTHER_ACCOUNTS = 10
+MOST_FURTHER_ACCOUNTS = 8
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ Pure. A session policy only ever narrows the role: what it allows still needs th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -20,9 +21,13 @@ LARGEST_PLAINTEXT = 2048
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 # Reads that AWS's ReadOnlyAccess leaves out on purpose: our own policy decides who may make them.
+_READ_ONLY_SESSION = {"StringEquals": {"s3express:SessionMode": "ReadOnly"}}
 _FURTHER_READS = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "ssm:GetParameter*")
 # A read of an encrypted object decrypts behind the service; a direct kms:Decrypt is a Write and another pool's.
 _THROUGH_SERVICES = {"StringLike": {"kms:ViaService": "*.amazonaws.com"}}
+
+# AWS asks for one action over all objects of a directory bucket, whatever is done to them.
+_DIRECTORY_BUCKET = re.compile(r"\Aarn:aws:s3:::([a-z0-9-]+--x-s3)(?:/|\Z)", re.ASCII)
 
 # Requests of these carry us-east-1 wherever they concern the whole account.
 _GLOBAL_ACTIONS = (
@@ -72,6 +77,7 @@ PERMISSIONS_ACTIONS = (
     "s3:*PublicAccessBlock",
     "s3:*OwnershipControls",
     "s3:Bypass*",
+    "s3express:*Policy*",
     "lambda:*Permission",
     "lambda:*ResourcePolicy",
     "ec2:*Permission*",
@@ -135,6 +141,10 @@ def for_call(
     if bound:
         created = (home for action in bound for home in unnamed(action, arns, account=account))
         statements.append(_allow(*bound, on=list(dict.fromkeys([*map(_literal, arns), *created])) or ["*"]))
+    if zonal := sorted({name for arn in arns for name in _DIRECTORY_BUCKET.findall(arn)}):
+        statements.append(
+            _allow("s3express:CreateSession", on=[f"arn:aws:s3express:*:{account}:bucket/{name}" for name in zonal])
+        )
     keys = _allow("kms:Decrypt", "kms:GenerateDataKey*", on=[f"arn:aws:kms:*:{account}:key/*"])
     return _policy([*statements, keys | {"Condition": _THROUGH_SERVICES}], (account, *further), regions)
 
@@ -215,7 +225,11 @@ def _allow(*actions: str, on: Sequence[str] = ("*",)) -> dict[str, Any]:
 
 
 def _reads() -> list[dict[str, Any]]:
-    return [_allow(*_FURTHER_READS), _allow("kms:Decrypt") | {"Condition": _THROUGH_SERVICES}]
+    return [
+        _allow(*_FURTHER_READS),
+        _allow("kms:Decrypt") | {"Condition": _THROUGH_SERVICES},
+        _allow("s3express:CreateSession") | {"Condition": _READ_ONLY_SESSION},
+    ]
 
 
 def _writes(account: str) -> list[dict[str, Any]]:

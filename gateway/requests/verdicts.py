@@ -9,13 +9,14 @@ from uuid import UUID
 
 from django.conf import settings
 
-from gateway.connections.endpoints import Endpoint, upstream_of
+from gateway.connections.endpoints import NO_BUCKET, Endpoint, express_upstream, is_directory_bucket, upstream_of
 from gateway.connections.sts import RoleSession
 from gateway.requests.examine import Examined, plan_of, refuses_mask_tokens
 from gateway.terms import AccessClass
 from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
 from gateway.wire.contract import BodyMode, Upstream, Verdict, VerdictKind
+from gateway.wire.hosts import below_bucket
 from gateway.wire.ranges import read_range
 from gateway.wire.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, PayloadMode, forwardable_headers, sign
 
@@ -42,12 +43,31 @@ def witness(request_id: UUID, leaf: bytes) -> str:
     return f"hoopweb/{request_id}#{leaf.hex()}"
 
 
+def _directory_bucket(examined: Examined) -> str:
+    """The directory bucket (S3 Express) a call concerns; empty for every other call."""
+    bucket = examined.reading.parameters.get("Bucket")
+    if examined.primary.operation.service != "s3":
+        return ""
+    if bucket is None and examined.claim.service == "s3express":
+        # ListBuckets and ListDirectoryBuckets look alike on the wire; the scope tells which was meant.
+        return NO_BUCKET
+    return bucket if isinstance(bucket, str) and is_directory_bucket(bucket) else ""
+
+
 def _endpoint(examined: Examined) -> Endpoint:
     """Where AWS's own rules put the parsed service, dialled at the stand-in where one takes AWS's place."""
-    endpoint = upstream_of(examined.primary.operation.service, examined.question.region)
+    operation, region = examined.primary.operation, examined.question.region
+    bucket = _directory_bucket(examined)
+    endpoint = express_upstream(bucket, region, operation.name) if bucket else upstream_of(operation.service, region)
     prefix = upstream_prefix(examined.reading)
     endpoint = replace(endpoint, host=prefix + endpoint.host, dial_host=prefix + endpoint.dial_host)
     return endpoint.dialled_at(settings.UPSTREAM_AWS_URL) if settings.UPSTREAM_AWS_URL else endpoint
+
+
+def _target(examined: Examined, endpoint: Endpoint) -> str:
+    bucket = _directory_bucket(examined)
+    is_before_host = bucket and endpoint.host.startswith(f"{bucket}.")
+    return below_bucket(examined.request) if is_before_host else examined.request.target
 
 
 def _kept_headers(examined: Examined) -> list[tuple[str, str]]:
@@ -61,12 +81,13 @@ def _kept_headers(examined: Examined) -> list[tuple[str, str]]:
 def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: datetime) -> Upstream:
     """The request as AWS gets it: the client's own headers, our signature, our witness in the User-Agent."""
     endpoint = _endpoint(examined)
+    target = _target(examined, endpoint)
     is_streamed = examined.admission.body_mode is BodyMode.PAYLOAD
     kept = _kept_headers(examined)
     agent = f"{examined.request.header('user-agent') or '-'} {witness(examined.admission.id, leaf)}"
     headers = sign(
         method=examined.request.method,
-        target=examined.request.target,
+        target=target,
         headers=(("host", endpoint.host), *kept, ("user-agent", agent)),
         payload_hash=_payload_hash(examined),
         access_key_id=session.access_key_id,
@@ -78,7 +99,7 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
     )
     return Upstream(
         method=examined.request.method,
-        target=examined.request.target,
+        target=target,
         host=endpoint.host,
         headers=headers,
         dial_host=endpoint.dial_host,

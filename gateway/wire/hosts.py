@@ -83,6 +83,12 @@ def path_style(request: WireRequest, signing_name: str, names: Collection[str]) 
     return replace(request, target=f"/{quote(bucket, safe='')}{request.target}") if bucket else request
 
 
+def below_bucket(request: WireRequest) -> str:
+    """The target of an S3 request in path style as a host takes it that has the bucket before its own name."""
+    path, mark, query = request.target.partition("?")
+    return "/" + path.removeprefix("/").partition("/")[2] + mark + query
+
+
 # --- host prefixes of operations
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.wire import problems, tables
 from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.placing import placed, upstream_prefix
-from gateway.wire.hosts import bucket_of, path_style, prefix_of
+from gateway.wire.hosts import below_bucket, bucket_of, path_style, prefix_of
 from gateway.wire.request import WireRequest
 from tests.wire import corpus
 from tests.wire.making import bare, names
@@ -243,3 +243,19 @@ def test_a_label_that_could_break_the_host_apart_is_refused(account: Any) -> Non
 
 def test_most_operations_have_no_prefix() -> None:
     assert upstream_prefix(bare("dynamodb", "GetItem", {})) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "below"),
+    [
+        ("/b/k", "/k"),
+        ("/b", "/"),
+        ("/b/", "/"),
+        ("/b?list-type=2", "/?list-type=2"),
+        ("/b//k//", "//k//"),
+        ("/b/b/k?x=/b/", "/b/k?x=/b/"),
+        ("/%62/%2F%20?q=%2F", "/%2F%20?q=%2F"),
+    ],
+)
+def test_below_its_bucket_a_target_stays_as_it_is(target: str, below: str) -> None:
+    assert below_bucket(at("gw.test", target)) == below
