@@ -18,7 +18,7 @@ from tests.connections.strict_sts import StrictSts
 from tests.requests.test_links import prompt
 from tests.requests.world import EdgeLife, Keys
 
-MANY = 3_000
+MANY = 1_500
 
 
 def _grow(tenant: Tenant) -> None:
