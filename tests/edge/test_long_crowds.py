@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from gateway.terms import Protocol
+from gateway.wire.contract import BodyForm, MaskPlan
 from hoopweb.stack.ports import free_port
 from tests.edge.certificates import Certificates
 from tests.edge.peers import Message, read_answer, read_body, write_request
@@ -26,8 +28,11 @@ MIB = 1024 * 1024
 IDLERS = 10_000
 HELD = 1_000
 GIGABYTES = 5
+MASKED_GIGABYTES = 2
 CALL = write_request("POST", "/", CALLER, b"{}")
 LARGEST_EDGE = 150 * MIB
+MASKED = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB, s3_errors=True)
+MARK = b"[REDACTED:"
 
 
 class EdgeProcess:
@@ -152,5 +157,41 @@ async def test_five_gigabytes_go_up_in_the_memory_of_one_call(
         assert (await read_answer(reader)).status == 200
         writer.close()
         assert seen.digest() == expected.digest()
+        assert most - before < 16 * MIB
+        assert most < LARGEST_EDGE
+
+
+async def test_two_gigabytes_of_text_come_down_masked_in_the_memory_of_one_call(
+    world: Worlds, tmp_path: Path, certificates: Certificates
+) -> None:
+    line = b"GET /invoices/2026 HTTP/1.1 200 token=ghp_R4nD0mL00k1ngT0k3nF0rTh3D3m00000abcd\n"
+    clean = b"GET /invoices/2026 HTTP/1.1 200 in 17 ms, nothing to hide here at all\n"
+    block = (line + clean * 2_000)[:MIB]
+    size = MASKED_GIGABYTES * 1024
+
+    async def answering(request: Message, reader: Any, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % (size * len(block)))
+        for _ in range(size):
+            writer.write(block)
+            await writer.drain()
+
+    async with world() as w, edge_of(w, tmp_path, certificates) as edge:
+        w.aws.answering = answering
+        w.control.decide = lambda a: w.forward(a, mask=MASKED)
+        reader, writer = await edge.connect()
+        writer.write(write_request("GET", "/bucket/key", S3_CALLER))
+        await reader.readuntil(b"\r\n\r\n")
+        # The scanner's own tables are there once the first of it was seen.
+        found = (await reader.readexactly(4 * MIB)).count(MARK)
+        before = most = edge.memory
+        read = b""
+        while not read.endswith(b"\r\n0\r\n\r\n"):
+            # A little of the read before stays: nothing hides between two of them.
+            read = read[-64:] + await reader.read(MIB)
+            assert b"ghp_R4nD0m" not in read
+            found += read.count(MARK) - read[:64].count(MARK)
+            most = max(most, edge.memory)
+        writer.close()
+        assert found >= size * 99 // 100
         assert most - before < 16 * MIB
         assert most < LARGEST_EDGE
