@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -15,12 +16,13 @@ from operator import itemgetter, le, lt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gateway.masking import assignments, cells, sticky
+from gateway.masking import assignments, cells, commands, manifests, sticky, vendors
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
 from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
 from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask, token
 from gateway.masking.rules import RULES
+from gateway.masking.tenant_rules import TenantRules, unpacked
 from gateway.masking.triggers import WHOLE, Detector, Watch
 from gateway.wire.contract import SensitivityClass
 
@@ -85,6 +87,13 @@ class ContentScanner:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._catalogue = Catalogue(cache_dir)
+        self._tenants: TenantRules | None = None
+
+    def with_tenant(self, rules: TenantRules) -> ContentScanner:
+        """The same rules and a tenant's own, wherever text is scanned."""
+        other = copy(self)
+        other._tenants = rules
+        return other
 
     def load(self) -> None:
         """Load the rules now rather than at the first scan."""
@@ -130,6 +139,8 @@ class ContentScanner:
                 hidden.append(found)
             else:
                 spans.append(found)
+        if self._tenants is not None:
+            spans += self._tenants.spans(data)
         # Policy may ask for secrets by name too; those are looked for anyway, and a watch for nothing does not compile.
         if wanted.private:
             private, table = _private_spans(data, wanted.private)
@@ -158,6 +169,12 @@ def default_scanner(cache_dir: Path | None = None) -> ContentScanner:
     return ContentScanner(cache_dir)
 
 
+@lru_cache(maxsize=128)
+def scanner_for(detectors: bytes) -> ContentScanner:
+    """The shared scanner with the tenant's own rules that a mask plan brings; raises ScannerFailed."""
+    return default_scanner().with_tenant(unpacked(detectors)) if detectors else default_scanner()
+
+
 @cache
 def _secret_watch() -> Watch[ByteSpan | Hidden]:
     """All that is looked for in every text, in one pass."""
@@ -168,7 +185,9 @@ def _secret_watch() -> Watch[ByteSpan | Hidden]:
         find=lambda data, _start, _end: sticky.spans(data),
         is_exact=True,
     )
-    return Watch((*(rule.detector for rule in RULES), *assignments.DETECTORS, keys_and_tokens, *DECODERS))
+    own = (rule.detector for rule in RULES)
+    others = (*vendors.DETECTORS, *commands.DETECTORS, *assignments.DETECTORS, *manifests.DETECTORS)
+    return Watch((*own, *others, keys_and_tokens, *DECODERS))
 
 
 def _private_spans(data: bytes, kinds: frozenset[str]) -> tuple[list[ByteSpan], Table | None]:

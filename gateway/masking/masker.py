@@ -11,7 +11,7 @@ from dataclasses import replace
 from gateway.masking import headers as http
 from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of
 from gateway.masking.catalogue import ScannerFailed
-from gateway.masking.content import ContentScanner, Wanted, default_scanner
+from gateway.masking.content import ContentScanner, Wanted, scanner_for
 from gateway.masking.frames import EventStream
 from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
@@ -41,8 +41,8 @@ def open_body(
     the values that were masked.
     """
     wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
-    how = Masking(scanner=scanner or default_scanner(), tally=Tally(salt=salt), wanted=wanted)
     try:
+        how = Masking(scanner=scanner or scanner_for(plan.detectors), tally=Tally(salt=salt), wanted=wanted)
         masked = http.mask_headers(headers, compile_paths(plan.header_paths, plan.clear), how)
     except ScannerFailed:
         return Withheld(reason=Reason.SCANNER, detail="the scan did not complete")

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.content import ContentScanner, Wanted, default_scanner
+from gateway.masking.content import ContentScanner, Wanted, scanner_for
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
 from gateway.masking.replacement import Tally, token
 from gateway.masking.values import Masking
@@ -93,7 +93,7 @@ class Masker:
         begins_inside: str | None = None,
     ) -> None:
         self.tally = tally if tally is not None else Tally()
-        self._scanner = scanner or default_scanner()
+        self._scanner = scanner or scanner_for(plan.detectors)
         self._wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
         self._writing = self._wanted.writing
         self._is_plain = self._writing.is_plain

@@ -147,7 +147,7 @@ class MaskPlan(Message, frozen=True):
     written (`email-token`, `card-last4`); `token_key` is this session's and connection's, where tokens are asked for.
     `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `range` is
     the part of an object the client asked for, of which more is fetched; `reads_range` is true for parts that cannot
-    be widened and so not be masked.
+    be widened and so not be masked. `detectors` are the tenant's own rules, packed (`gateway.masking.tenant_rules`).
     """
 
     protocol: Protocol
@@ -164,6 +164,7 @@ class MaskPlan(Message, frozen=True):
     s3_errors: bool = False
     request_id: str = ""
     opaque: OpaqueChoice = OpaqueChoice.WITHHOLD
+    detectors: bytes = b""
 
 
 class VerdictKind(StrEnum):
