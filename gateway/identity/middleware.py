@@ -21,10 +21,10 @@ from gateway.identity import device_door, key_guesses, keys, sign_ins
 from gateway.identity.caller import Caller
 from gateway.identity.device_problems import DeviceRefused
 from gateway.identity.door_problems import SessionEnded
-from gateway.identity.models import ApiKey, Membership, User
+from gateway.identity.finding import KeyHolder, holder_of, sitter_of
+from gateway.identity.models import ApiKey, User
 from gateway.identity.problems import KeyRefused, NotSignedIn, SignInThrottled, TenantSuspended
 from gateway.problems import Problem
-from gateway.tenants.models import Tenant
 from gateway.tenants.rights import Right, rights_of
 from gateway.tenants.scope import in_tenant
 
@@ -154,39 +154,41 @@ def _tenant_of_session(request: HttpRequest) -> UUID | None:
 
 
 def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, plaintext: str) -> Caller:
-    tenant = Tenant.objects.filter(pk=tenant_id).first()
-    if tenant is None:
-        raise KeyRefused if name else NotSignedIn
+    now = timezone.now()
     if name:
-        return _caller_of_key(tenant, name, plaintext, timezone.now(), source=request.META.get("REMOTE_ADDR", ""))
+        source = request.META.get("REMOTE_ADDR", "")
+        return _caller_of_key(holder_of(tenant_id, name.key_id), name, plaintext, now, source=source)
     user = request.user
     if not isinstance(user, User):
         raise NotSignedIn
     held = request.session.get(SIGN_INS_IN_SESSION, {})
-    sign_in = sign_ins.standing(tenant, user, UUID(held[str(tenant.pk)]), timezone.now())
-    membership = Membership.objects.for_tenant(tenant).filter(user=user, is_active=True).first()
-    if membership is None:
+    found = sitter_of(tenant_id, user, UUID(held[str(tenant_id)]))
+    if found is None:
         raise NotSignedIn
-    return Caller(tenant=tenant, user=user, membership=membership, rights=membership.rights, sign_in=sign_in)
+    sign_in = sign_ins.standing(found.sign_in, now)
+    if found.membership is None:
+        raise NotSignedIn
+    rights = found.membership.rights
+    return Caller(tenant=found.tenant, user=user, membership=found.membership, rights=rights, sign_in=sign_in)
 
 
-def _caller_of_key(tenant: Tenant, name: keys.KeyName, plaintext: str, now: datetime, *, source: str) -> Caller:
-    key = ApiKey.objects.for_tenant(tenant).select_related("user", "service_account").filter(pk=name.key_id).first()
+def _caller_of_key(
+    found: KeyHolder | None, name: keys.KeyName, plaintext: str, now: datetime, *, source: str
+) -> Caller:
+    key = found.key if found is not None else None
     if key is not None and not keys.matches(plaintext, key.digest):
         key_guesses.count_wrong(key_id=name.key_id, source=source, now=now)
         raise KeyRefused
-    if key is None or not key.is_live(now):
+    if found is None or key is None or not key.is_live(now):
         raise KeyRefused
-    if key.service_account is not None and key.service_account.is_suspended:
+    if found.account is not None and found.account.is_suspended:
         raise KeyRefused
     scopes = frozenset(right for right in Right if right.value in key.scopes)
-    membership = None
-    if key.user is not None:
-        membership = Membership.objects.for_tenant(tenant).filter(user=key.user, is_active=True).first()
-        if membership is None or not key.user.is_active:
+    if found.user is not None:
+        if found.membership is None or not found.user.is_active:
             raise KeyRefused
         # A person-bound key never does more than the person may today.
-        scopes &= rights_of(membership.roles)
+        scopes &= rights_of(found.membership.roles)
     if key.last_used_at is None or (now - key.last_used_at).total_seconds() > _LAST_USE_SECONDS:
-        ApiKey.objects.for_tenant(tenant).filter(pk=key.pk).update(last_used_at=now)
-    return Caller(tenant=tenant, user=key.user, membership=membership, rights=scopes, api_key=key)
+        ApiKey.objects.for_tenant(found.tenant).filter(pk=key.pk).update(last_used_at=now)
+    return Caller(tenant=found.tenant, user=found.user, membership=found.membership, rights=scopes, api_key=key)

@@ -70,14 +70,12 @@ def _printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())[:200]
 
 
-def standing(tenant: Tenant, user: User, sign_in_id: UUID, now: datetime) -> SignIn:
+def standing(found: SignIn | None, now: datetime) -> SignIn:
     """Return the browser's sign-in while it stands; raises SessionEnded. Notes that it was seen, once a minute."""
-    rows = SignIn.objects.for_tenant(tenant).filter(pk=sign_in_id, user=user)
-    found: SignIn | None = rows.select_related("provider").first()
     if found is None or not found.is_live(now):
         raise SessionEnded
     if (now - found.last_seen_at).total_seconds() > _LAST_SEEN_SECONDS:
-        rows.update(last_seen_at=now)
+        SignIn.objects.for_tenant(found.tenant_id).filter(pk=found.pk).update(last_seen_at=now)
     return found
 
 

@@ -19,6 +19,10 @@ _Setting = Literal[
 ]
 
 
+# Of every page: one way to the database and back, not two.
+_BOTH = "SELECT set_config('app.tenant_id', %s, true), set_config('app.user_id', %s, true)"
+
+
 def _set(setting: _Setting, value: str) -> None:
     # Local to the transaction: a pooled connection never carries one tenant into the next request.
     with connection.cursor() as cursor:
@@ -28,10 +32,13 @@ def _set(setting: _Setting, value: str) -> None:
 @contextmanager
 def in_tenant(tenant: Tenant | UUID, *, user_id: UUID | None = None) -> Iterator[None]:
     """Open a transaction that sees exactly one tenant's rows (and, for pages, the user's own memberships)."""
+    named = str(tenant.pk if isinstance(tenant, Tenant) else tenant)
     with transaction.atomic():
-        _set("app.tenant_id", str(tenant.pk if isinstance(tenant, Tenant) else tenant))
-        if user_id is not None:
-            _set("app.user_id", str(user_id))
+        if user_id is None:
+            _set("app.tenant_id", named)
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute(_BOTH, [named, str(user_id)])
         yield
 
 
