@@ -331,3 +331,18 @@ def test_differently_named_labels_at_one_place_are_equals() -> None:
 
 def test_an_empty_segment_is_no_label() -> None:
     assert matches(RouteNode(label=(("id", leaf("label")),)), "GET", ("",), {}, frozenset()) == ()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/bucket%2Fkey", "/bucket%2Fkey/more", "/b%3Fpolicy", "/%2E%2E/k", "/../k", "/b%00/k", "/b%20c/k", "/b%C3%A9/k"],
+)
+def test_what_stands_for_a_bucket_and_is_none_is_refused(target: str) -> None:
+    with pytest.raises(problems.OddEncoding):
+        parse(raw(target=target), "s3", "us-east-1")
+
+
+@pytest.mark.parametrize("bucket", ["b", "my.bucket", "Old_Bucket", "1-2-3", "b--use1-az4--x-s3"])
+def test_a_bucket_of_any_age_is_one(bucket: str) -> None:
+    [reading] = parse(raw(target=f"/{bucket}/a%2Fb"), "s3", "us-east-1")
+    assert (reading.parameters["Bucket"], reading.parameters["Key"]) == (bucket, "a/b")

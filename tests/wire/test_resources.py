@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.wire.aws.candidates import candidate_of
+from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.resources import MOST, partition_of, resource_of, resources_of
-from tests.wire.making import ACCOUNT, HOME, arns, reading_of
+from tests.wire.making import ACCOUNT, HOME, arns, raw, reading_of
 
 BASE = f"{HOME}:{ACCOUNT}"
 FUNCTION = f"arn:aws:lambda:{BASE}:function:f"
@@ -216,3 +218,20 @@ def test_text_that_only_looks_like_an_arn_is_none() -> None:
     assert arns("sqs", "SendMessage", QueueUrl="https://x/111122223333/q", MessageBody="arn: it is not") == [
         f"arn:aws:sqs:{BASE}:q"
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("src/a%20b/c?versionId=v1", ["src/a b/c"]),
+        ("/src/k", ["src/k"]),
+        ("src%2Fk", ["src/k"]),
+        ("src/k%3FversionId=v1", ["src/k?versionId=v1", "src/k"]),
+        ("//src/k", ["/src/k", "src/k"]),
+    ],
+)
+def test_a_copys_source_counts_in_every_way_it_may_be_read(source: str, expected: list[str]) -> None:
+    request = raw(method="PUT", target="/b/k", headers=(("x-amz-copy-source", source),))
+    [reading] = parse(request, "s3", "us-east-1")
+    found = candidate_of(reading, account=ACCOUNT, region="us-east-1").resources
+    assert [one.arn for one in found] == ["arn:aws:s3:::b/k", *(f"arn:aws:s3:::{one}" for one in expected)]

@@ -139,7 +139,7 @@ def _s3(reading: Reading, home: _Home) -> Iterator[str]:
     for name in ("CopySource", "RenameSource"):
         source = reading.parameters.get(name)
         if isinstance(source, str):
-            yield _copy_source(source, bucket if name == "RenameSource" else None, home)
+            yield from _copy_sources(source, bucket if name == "RenameSource" else None, home)
 
 
 def _s3_keys(parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -150,12 +150,16 @@ def _s3_keys(parameters: Mapping[str, Any]) -> Iterator[str]:
             yield item["Key"]
 
 
-def _copy_source(source: str, bucket: str | None, home: _Home) -> str:
-    """`bucket/key?versionId=...`, percent-encoded, with or without a leading slash, or an access point's ARN."""
-    text = decode_component(source.partition("?versionId=")[0]).removeprefix("/")
-    if text.startswith("arn:"):
-        return text
-    return home.arn("s3", f"{bucket}/{text}" if bucket and not text.startswith(f"{bucket}/") else text, is_global=True)
+def _copy_sources(source: str, bucket: str | None, home: _Home) -> Iterator[str]:
+    """`bucket/key?versionId=...`, percent-encoded, with or without a leading slash, or an access point's ARN.
+
+    What a reader may take for the version, or for one slash more, is told both ways: nobody documents S3's.
+    """
+    whole = decode_component(source)
+    texts = (decode_component(source.partition("?versionId=")[0]).removeprefix("/"), whole.partition("?versionId=")[0])
+    for text in dict.fromkeys((texts[0], *(one.lstrip("/") for one in texts))):
+        named = f"{bucket}/{text}" if bucket and not text.startswith(f"{bucket}/") else text
+        yield text if text.startswith("arn:") else home.arn("s3", named, is_global=True)
 
 
 def _dynamodb(reading: Reading, home: _Home) -> Iterator[str]:

@@ -44,6 +44,8 @@ _TRANSPORT = frozenset(
 _ENCODED_UNRESERVED = re.compile(r"%(2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])")
 # boto3 quotes elements of a header list that hold a comma or a quote.
 _HEADER_ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|\Z)')
+# Old buckets have capitals and underscores; an ARN stands for an access point.
+_BUCKET = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,255}|arn:[!-~]{1,2000}", re.ASCII)
 _METHOD_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 
 _SEARCH_PATH = "/2013-01-01/search"
@@ -153,6 +155,9 @@ class _Reader:
         raw = labels.get(member.wire_name)
         if raw is not None:
             text = decode_component(raw)
+            if member.name == "Bucket" and self.model.name == "s3" and not _BUCKET.fullmatch(text):
+                # S3 decodes a path before it looks for the bucket's end: `/bucket%2Fkey` is an object to it.
+                raise OddEncoding("What stands for the bucket is no bucket's name")
             self.found[member.name] = scalars.from_text(self._kind(member), text, member.name)
 
     def _header(self, member: Member) -> None:
