@@ -15,7 +15,9 @@ from gateway.masking.catalogue import ByteSpan, ScannerFailed
 from gateway.masking.plausible import Strength, is_identifier, is_plausible, name_strength
 from gateway.masking.triggers import Detector
 
-_WORDS = r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|pw"
+_WORDS = (
+    r"pass|pwd|secret|token|key|cred|auth|pin|cvv|salt|cookie|signature|connectionstring|connstr|dsn|mnemonic|psk|pw"
+)
 # RE2 finds the words over the whole text in linear time; what follows looks only around a word.
 _TRIGGER = re2.compile(rf"(?i)(?:{_WORDS})")
 _NAME_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -41,6 +43,7 @@ _PAIR = re.compile(
     rb"\\?[\"']?(?:value|parametervalue)\\?[\"']?\s{0,3}[=:]\s{0,3}\\?[\"']([^\"'<>\n]+?)\\?[\"']"
 )
 _SETTING = re.compile(r"(?i)(?:[a-z0-9]+_)+(?:token|key)")
+_MEMBER_END = re.compile(rb"\\?[\"']\s{0,3}:")
 _LONGEST_JUDGED = 512
 # Values of honest text hardly overlap, so judging them costs no more than the text is long. What nests them
 # (`token=token=...`) would cost seconds a megabyte, and is refused.
@@ -72,9 +75,15 @@ def _assigned(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
         if match is not None:
             begin, stop = _extent(data, match)
             judged += stop - begin
+            if _MEMBER_END.match(data, stop, stop + 8):
+                # `"random_password", "instances": [...]`: a name again, and not the value of the one before.
+                continue
             if judged > len(data) + _OVERLAP_ALLOWED:
                 raise ScannerFailed("the text nests too many settings to be judged")
             value = _text(data[begin:stop])
+            # `password: type: string`: another name, and nothing given to this one.
+            if match.lastindex == _BARE and value.endswith(":"):
+                continue
             if is_plausible(value, strength, is_quoted=match.lastindex != _BARE) or _is_issued(name, value):
                 position = _run_end(data, begin, stop)
                 yield ByteSpan(begin, position, kind_of_name(name), "assigned-secret")

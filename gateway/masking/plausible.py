@@ -29,7 +29,7 @@ _STRONG = re.compile(
     r"|sharedkey|servicekey|hmackey|sshkey|rsakey|appkey|applicationkey|adminkey|deploykey|cryptokey"
     r"|(?:access|auth|refresh|session|bearer|bot|id|user|app|oauth|deploy|personal|security|service|admin|private"
     r"|push|device|csrf|xsrf|reset|magic|invite|webhook|ci|job|runner|bearer)token$|credential|creds$|connectionstring"
-    r"|connstr|sharedaccess|userinfo|pincode|^pin$|cvv|cvc2?$|otp(?:seed|secret)|recoverycode|mnemonic|seedphrase"
+    r"|connstr|sharedaccess|userinfo|psk$|storepass|keypass|(?:become|sudo|enable|store|proxy|mqtt|redis|mongo|mysql|postgres|pg|rabbit|imap|vpn|wifi|cert|pfx|login|account|new|old|default|ansiblessh)pass$|pincode|^pin$|cvv|cvc2?$|otp(?:seed|secret)|recoverycode|mnemonic|seedphrase"
 )
 _WEAK = re.compile(r"token|key$|auth$|authorization$|cred$|salt$|cookie$|signature$|bearer$|pass$|pw$|nonce$|dsn$|sig$")
 # Names about a secret rather than names of one. `keyid` must not swallow `...key`, so endings are whole words.
@@ -54,7 +54,7 @@ _BENIGN = re.compile(
     r"|enter|shift|ctrl|alt|meta|registry|event|dedup|deduplication|message|record|item|state|storage|lookup|search"
     r"|translation|i18n|msg|locale|resource|config|setting|feature|metric|attribute|field|node|parent|child|entity)*keys?$"
     r"|tokeni[sz]|tokens$|monkey|donkey|turkey|hockey|keyboard|keyword|bypass|compass|keyspace"
-    r"|publickey|secretsmanager|secretlist|nosecret|usepassword|forgot|passwordless|sshpublic|showpassword|askpass"
+    r"|publickey|secretsmanager|secretlist|nosecret|usepassword|forgot|passwordless|sshpublic|showpassword|askpass$"
 )
 
 
@@ -84,7 +84,8 @@ _PLACEHOLDER = re.compile(
       |bytes|char|varchar|text|password|passwd|secret|token|key|value|required|optional|disabled|enabled|foobar|foo|bar
       |username|user|admin|unknown|invalid|missing|expired|wrong|incorrect|basic|bearer|digest|plain|public|private)
       (?:\W*)$
-    | enc\[ | vault: | ssm: | secretsmanager: | op:// | ref\+ | !ref | !vault | keyring: | valuefrom
+    | enc\[ | vault: | ssm: | secretsmanager: | op:// | ref\+ | ![a-z]\w*$ | !ref | !vault | (?:is|are|has|have|must|cannot|can't|should|may|was|does|please|invalid|enter)\s
+    | (?:same-origin|include|omit)$ | keyring: | valuefrom
     | (?:process\.env|os\.environ|os\.getenv|env|environment|getenv|vars?|secrets?|config|settings|local|data|params|self
       |this|input|args|options|request|req|ctx|event|props|values)[.\[(]
     """
@@ -99,6 +100,8 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s@]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.,+Z-]*)?")
 _WORD = re.compile(r"[A-Za-z_]+")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+# `kms:Decrypt` is what AWS calls an action.
+_ACTION = re.compile(r"[a-z0-9-]{2,40}:(?:[A-Z][A-Za-z]*\*?|\*)")
 _LONGEST_LOOKED_AT = 4096
 
 
@@ -114,6 +117,7 @@ def is_placeholder(value: str) -> bool:
         or (_PATH.fullmatch(head) is not None and _looks_like_path(head))
         or _URL.fullmatch(head) is not None
         or _DATE.fullmatch(head) is not None
+        or _ACTION.fullmatch(head) is not None
         or _CONSTANT.fullmatch(head) is not None
     )
 
@@ -148,7 +152,7 @@ def is_plausible(value: str, strength: Strength, *, is_quoted: bool) -> bool:
         return False
     if strength is Strength.WEAK:
         return _is_random(text)
-    return is_quoted or _WORD.fullmatch(text) is None
+    return is_quoted or _WORD.fullmatch(text) is None or _is_jumbled(text)
 
 
 def _is_random(text: str) -> bool:
@@ -157,6 +161,91 @@ def _is_random(text: str) -> bool:
         return False
     has_digit = any(each.isdigit() for each in text)
     return any(each.isalpha() for each in text) and entropy(text) >= 3.2 and (has_digit or _is_mixed(text))
+
+
+# Parts of names in code that have no vowel, or one letter.
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_VOWELS = frozenset("aeiouyAEIOUY")
+_SHORTENED = frozenset(
+    [
+        "db",
+        "pwd",
+        "str",
+        "ctx",
+        "cfg",
+        "mgr",
+        "ssl",
+        "tls",
+        "tmp",
+        "src",
+        "dst",
+        "msg",
+        "btn",
+        "txt",
+        "sql",
+        "http",
+        "https",
+        "xml",
+        "jwt",
+        "kms",
+        "aws",
+        "gcp",
+        "html",
+        "css",
+        "rds",
+        "sns",
+        "sqs",
+        "ssm",
+        "ssh",
+        "fn",
+        "cb",
+        "rx",
+        "tx",
+        "id",
+        "hmac",
+        "sha",
+        "md",
+        "rsa",
+        "tcp",
+        "udp",
+        "grpc",
+        "http",
+        "pg",
+        "cmd",
+        "ptr",
+        "arr",
+        "len",
+        "num",
+        "obj",
+        "val",
+        "prm",
+        "svc",
+        "srv",
+        "clr",
+        "crt",
+        "pem",
+        "psk",
+        "x",
+        "y",
+        "z",
+        "n",
+        "i",
+        "j",
+        "k",
+        "s",
+        "t",
+        "e",
+    ]
+)
+
+
+def _is_jumbled(text: str) -> bool:
+    """Letters alone, unquoted, whose case changes where no word would begin: `wGSuuahzudpR`, not `getDbPassword`."""
+    if len(text) < 10 or not text.isalpha() or text.islower() or text.isupper():
+        return False
+    parts = _PARTS.findall(text)
+    odd = sum(_VOWELS.isdisjoint(part) and part.lower() not in _SHORTENED for part in parts)
+    return odd >= 2
 
 
 def _is_mixed(text: str) -> bool:

@@ -1,6 +1,6 @@
-"""Our own text rules: generic assignments, connection strings, command lines, hashes, keys and tokens by shape.
+"""Our own text rules: connection strings, headers, hashes, keys and tokens by shape.
 
-Vendor formats come from `catalogue`; whether a captured value could be a secret is `plausible`'s judgement.
+Vendor formats come from `catalogue` and `vendors`, command lines from `commands`; whether a captured value could be a secret is `plausible`'s judgement.
 """
 
 from __future__ import annotations
@@ -40,11 +40,14 @@ class Rule:
     check: Check | None = None
     behind: int = 128
     ahead: int = 512
+    is_exact: bool = False
 
     @property
     def detector(self) -> Detector[ByteSpan]:
         """The rule behind its trigger."""
-        return Detector(trigger=self.trigger, behind=self.behind, ahead=self.ahead, find=self.spans)
+        return Detector(
+            trigger=self.trigger, behind=self.behind, ahead=self.ahead, find=self.spans, is_exact=self.is_exact
+        )
 
     def spans(self, data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
         """Where the rule's secrets stand in a window of UTF-8 text. One that reaches the window's end is followed."""
@@ -69,9 +72,12 @@ def _is_not_placeholder(match: re2._Match[bytes], data: bytes) -> bool:
     return not is_placeholder(_text(match.group(match.lastindex or 0)))
 
 
-def _is_option_value(match: re2._Match[bytes], data: bytes) -> bool:
-    value = _text(match.group(match.lastindex or 0))
-    return len(value) >= 4 and not value.startswith(("-", "type=")) and not is_placeholder(value)
+_PORT = re.compile(rb"\d{1,5}[/?#]")
+
+
+def _is_no_port(match: re2._Match[bytes], data: bytes) -> bool:
+    """A password, and not the port before a path in which an `@` stands."""
+    return _PORT.match(match.group(1)) is None and _is_not_placeholder(match, data)
 
 
 def _is_random_enough(match: re2._Match[bytes], data: bytes) -> bool:
@@ -130,7 +136,7 @@ def _is_prose_secret(match: re2._Match[bytes], data: bytes) -> bool:
     return len(value) >= 6 and re.search(r"[\d!@#$%^&*]", value) is not None and not is_placeholder(value)
 
 
-def _rule(
+def rule(
     name: str,
     kind: str,
     trigger: str,
@@ -145,22 +151,17 @@ def _rule(
     )
 
 
-_OPTION = (
-    r"(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|secret|token|api[-_]?key|access[-_]?key|secret[-_]?key"
-    r"|private[-_]?key|auth[-_]?key|credentials?|bearer)"
-)
-
 RULES: tuple[Rule, ...] = (
-    _rule(
+    rule(
         "url-password",
         "connection-string",
         r"://[^\s/?#@\"'<>`]{0,128}:[^\s\"'<>@`]",
         r"(?i)[a-z][a-z0-9+.-]{1,40}://[^\s:/?#@\"'<>`]{0,128}:((?:[^\s\"'<>/`]{1,})|(?:[^\s\"'<>@`]{1,}))@[a-z0-9\[_{$.%-]",
-        _is_not_placeholder,
+        _is_no_port,
         behind=200,
         ahead=1024,
     ),
-    _rule(
+    rule(
         "url-token",
         "secret",
         r"https?://[a-z0-9_.~%-]{20,255}@[a-z0-9]",
@@ -169,17 +170,17 @@ RULES: tuple[Rule, ...] = (
         behind=300,
         ahead=64,
     ),
-    _rule(
+    rule(
         "authorization",
         "secret",
-        r"authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey)\s",
-        r"(?i)authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey)\s{1,3}"
+        r"authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey|ssws|geniekey|splunk|bot|sso-key)\s",
+        r"(?i)authorization[\"'\]\\]{0,4}\s{0,3}[:=,]\s{0,3}\\?[\"']?\s{0,2}(?:basic|bearer|token|digest|negotiate|apikey|ssws|geniekey|splunk|bot|sso-key)\s{1,3}"
         r"([a-z0-9._~+/=-]{6,})",
         _is_basic,
         behind=64,
         ahead=1024,
     ),
-    _rule(
+    rule(
         "bearer",
         "secret",
         r"\bbearer\s{1,3}[a-z0-9]",
@@ -188,7 +189,7 @@ RULES: tuple[Rule, ...] = (
         behind=16,
         ahead=1024,
     ),
-    _rule(
+    rule(
         "basic",
         "password",
         r"basic\s",
@@ -197,48 +198,7 @@ RULES: tuple[Rule, ...] = (
         behind=16,
         ahead=1024,
     ),
-    _rule(
-        "cli-option",
-        "password",
-        r"-(?:[a-z0-9]{1,24}[-_]){0,4}(?:password|passwd|passphrase|pass|secret|token|api[-_]?key|access[-_]?key|secret[-_]?key"
-        r"|private[-_]?key|auth[-_]?key|credentials?|bearer)[\s=\"',]",
-        r"(?i)(?:^|[\s\"'\[,(])--?" + _OPTION + r"(?:\s{0,2}=\s{0,2}|[\s\"',]{1,5})[\"']?([^\s\"'`]{4,})",
-        _is_option_value,
-        behind=140,
-        ahead=512,
-    ),
-    _rule(
-        "curl-user",
-        "password",
-        r"\s-u|\s-a\s|\s--(?:user|proxy-user|auth)[\s=]",
-        r"(?i)(?:curl|wget|https?)\b[^\n]{0,300}?\s(?:-u|--user|--proxy-user|-a|--auth)[\s=]?[\"']?[^\s:\"']{1,}:([^\s\"'`]{3,})",
-        _is_option_value,
-        behind=400,
-        ahead=512,
-    ),
-    _rule(
-        "mysql-p",
-        "password",
-        r"\s-p",
-        r"(?i)(?:mysql\w*|mariadb\w*)\b[^\n|;]{0,200}?\s-p[\"']?([^\s\"'`;|]{4,})"
-        r"|(?i)(?:sshpass|mongo\w*)\b[^\n|;]{0,200}?\s-p\s{0,2}[\"']?([^\s\"'`;|]{4,})",
-        _is_option_value,
-        behind=260,
-        ahead=300,
-    ),
-    _rule(
-        "login-p",
-        "password",
-        r"\s-[pa][\s=]|\s-P|(?:sqlplus|rman|expdp|impdp)\s",
-        r"(?i)(?:docker|podman|helm|az|oc|cf|registry)\s[^\n|;]{0,40}login\b[^\n|;]{0,200}?\s-p[\s=]{1,2}[\"']?([^\s\"'`;|]{4,})"
-        r"|(?i)redis-cli\b[^\n|;]{0,200}?\s-a\s{1,2}[\"']?([^\s\"'`;|]{4,})"
-        r"|(?:sqlcmd|osql|isql|bcp)\b[^\n|;]{0,200}?\s-P\s{0,2}[\"']?([^\s\"'`;|]{4,})"
-        r"|(?i)(?:sqlplus|rman|expdp|impdp)\s[^\n|;]{0,60}?\w{1,40}/([^\s\"'`;|@/]{4,})@",
-        _is_option_value,
-        behind=260,
-        ahead=300,
-    ),
-    _rule(
+    rule(
         "netrc",
         "password",
         r"\bmachine\s",
@@ -247,7 +207,7 @@ RULES: tuple[Rule, ...] = (
         behind=16,
         ahead=600,
     ),
-    _rule(
+    rule(
         "pgpass",
         "password",
         r"^[\w.*-]{1,250}:(?:\d{2,5}|\*):",
@@ -256,20 +216,22 @@ RULES: tuple[Rule, ...] = (
         behind=260,
         ahead=512,
     ),
-    _rule(
+    rule(
         "password-hash",
         "password-hash",
         r"\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]{0,12}|scrypt|s0|bcrypt-sha256|md5)\$"
         r"|(?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$|\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2)[^}]{0,20}\}"
-        r"|(?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$",
+        r"|(?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$|scram-sha-(?:1|256|512)\$|:\d{1,10}:[0-9a-f]{32}:[0-9a-f]{32}:|['\"]md5[0-9a-f]{32}",
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]*|scrypt|s0|bcrypt-sha256|md5)\$[A-Za-z0-9./+$,=_-]{20,})"
         r"|((?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$+[A-Za-z0-9.,=/+$_-]{24,}={0,2})"
         r"|(\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2|SSHA256|SSHA512|SHA512|SHA256)[^}]{0,20}\}[A-Za-z0-9+/=$.]{20,})"
-        r"|((?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$[A-Za-z0-9]{1,40}\$[0-9a-f]{32,256})",
-        behind=64,
+        r"|((?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$[A-Za-z0-9]{1,40}\$[0-9a-f]{32,256})"
+        r"|(SCRAM-SHA-(?:1|256|512)\$\d{1,9}:[A-Za-z0-9+/=]{8,}\$[A-Za-z0-9+/=]{20,}:[A-Za-z0-9+/=]{20,})"
+        r"|:\d{1,10}:([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):|['\"](md5[0-9a-f]{32})['\"]",
+        behind=160,
         ahead=600,
     ),
-    _rule(
+    rule(
         "prose-password",
         "password",
         r"\b(?:password|passphrase|passcode|passwd|pwd)\s",
@@ -278,7 +240,7 @@ RULES: tuple[Rule, ...] = (
         behind=16,
         ahead=400,
     ),
-    _rule(
+    rule(
         "aws-secret-key",
         "aws-secret-key",
         r"a[ks]ia[a-z2-7]{16}",
@@ -287,7 +249,7 @@ RULES: tuple[Rule, ...] = (
         behind=400,
         ahead=400,
     ),
-    _rule(
+    rule(
         "adjacent-secret",
         "secret",
         r"(?:secret|token|key|password|access|private)(?:[\"'`\s]{1,3}|-)",
@@ -297,7 +259,7 @@ RULES: tuple[Rule, ...] = (
         behind=96,
         ahead=600,
     ),
-    _rule(
+    rule(
         "vendor-token",
         "secret",
         r"ya29\.|CFPAT-|CCIPAT_|sq0[cia]|pat-[ne]|r8_[a-z0-9]{20}|pk_\d|rdme_|xox[a-z][-.]|LTAI[a-z0-9]{12}|[bc]-c-[0-9a-f]{8}"
@@ -313,7 +275,7 @@ RULES: tuple[Rule, ...] = (
         r"|sk[_-][A-Za-z0-9]{32,})",
         _is_no_filler,
     ),
-    _rule(
+    rule(
         # The catalogue finds these keys alone; as a part of an object's name it does not.
         "key-in-name",
         "secret",
@@ -324,22 +286,22 @@ RULES: tuple[Rule, ...] = (
         behind=140,
         ahead=140,
     ),
-    _rule(
+    rule(
         "prefixed-token",
         "secret",
         r"[_-](?:live|test|prod|secret|sk|pat|tkn|token|key|api)[_-][a-z0-9]{20}",
         r"(?i)(?:^|[^a-z0-9])([a-z]{2,12}(?:[_-][a-z]{2,4})?[_-](?:live|test|prod|secret|sk|pat|tkn|token|key|api)[_-][a-z0-9]{20,}(?:_[a-z0-9]{4,})?)",
         _is_random_tail,
     ),
-    _rule(
+    rule(
         "webhook-url",
         "secret",
         r"/webhook\w{0,3}/|//hooks\.",
         r"(?i)(https://[^\s\"'<>`/]{4,128}/(?:[^\s\"'<>`]{0,60}webhook[a-z0-9]{0,3}/|(?:services|workflows|triggers)/)[^\s\"'<>`]{20,})",
-        _is_not_placeholder,
+        _is_no_filler,
         behind=256,
     ),
-    _rule(
+    rule(
         "database-url",
         "connection-string",
         r"://[^\s/?#@\"'<>`]{0,128}:[^\s\"'<>@`]",
@@ -350,7 +312,16 @@ RULES: tuple[Rule, ...] = (
         behind=200,
         ahead=1024,
     ),
-    _rule(
+    rule(
+        "oracle-address",
+        "password",
+        r"jdbc:oracle:[a-z0-9]{1,12}:[^\s/@\"']{1,64}/",
+        r"(?i)jdbc:oracle:[a-z0-9]{1,12}:[^\s/@\"']{1,64}/([^\s@\"'/]{3,})@",
+        _is_not_placeholder,
+        behind=100,
+        ahead=300,
+    ),
+    rule(
         "aws-access-key",
         "aws-access-key",
         r"a[ks]ia[a-z2-7]{16}",
@@ -359,7 +330,7 @@ RULES: tuple[Rule, ...] = (
         behind=24,
         ahead=8,
     ),
-    _rule(
+    rule(
         "aws-session-token",
         "aws-session-token",
         r"iqojb3jpz2lu|fwogzxivyxdz|fqogzxivyxdz",
@@ -367,7 +338,7 @@ RULES: tuple[Rule, ...] = (
         behind=16,
         ahead=2048,
     ),
-    _rule(
+    rule(
         "signed-url",
         "signed-url",
         r"(?:signature|sig)=",
