@@ -70,7 +70,7 @@ CASES = [
         "dynamodb",
         "ExecuteStatement",
         {"Statement": 'SELECT * FROM "Music"."Index"'},
-        [f"arn:aws:dynamodb:{BASE}:table/Music"],
+        [f"arn:aws:dynamodb:{BASE}:table/Music", f"arn:aws:dynamodb:{BASE}:table/Music/index/Index"],
     ),
     ("dynamodb", "ExecuteStatement", {"Statement": "insert into t value {}"}, [f"arn:aws:dynamodb:{BASE}:table/t"]),
     ("dynamodb", "ExecuteStatement", {"Statement": "what is this"}, [f"arn:aws:dynamodb:{BASE}:table/*"]),
@@ -235,3 +235,31 @@ def test_a_copys_source_counts_in_every_way_it_may_be_read(source: str, expected
     [reading] = parse(request, "s3", "us-east-1")
     found = candidate_of(reading, account=ACCOUNT, region="us-east-1").resources
     assert [one.arn for one in found] == ["arn:aws:s3:::b/k", *(f"arn:aws:s3:::{one}" for one in expected)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ('SELECT * FROM "secret" WHERE id = 1', ["secret"]),
+        ('select*from"secret"', ["secret"]),
+        ("SELECT/**/*/**/FROM/**/secret", ["secret"]),
+        ("SELECT * FROM -- one\n secret", ["secret"]),
+        ("SELECT '--' FROM secret", ["secret"]),
+        ('SELECT * FROM "secret"."by-day"', ["secret", "secret/index/by-day"]),
+        ("SELECT * FROM secret.byday", ["secret.byday", "secret", "secret/index/byday"]),
+        ('INSERT INTO"secret" VALUE {}', ["secret"]),
+        ('UPDATE"secret"SET x=1', ["secret"]),
+        ('DELETE FROM "secret" WHERE id = 1', ["secret"]),
+        ('EXISTS(SELECT * FROM "secret" WHERE id = 1)', ["secret"]),
+        ('SELECT * FROM "a""b"', ['a"b']),
+        ("something else", ["*"]),
+    ],
+)
+def test_the_tables_of_a_partiql_statement_are_seen_however_it_is_written(statement: str, expected: list[str]) -> None:
+    found = arns("dynamodb", "ExecuteStatement", Statement=statement)
+    assert found == [f"arn:aws:dynamodb:{BASE}:table/{name}" for name in expected]
+
+
+def test_a_table_of_another_account_in_a_statement_is_that_accounts() -> None:
+    theirs = "arn:aws:dynamodb:eu-west-1:999988887777:table/t"
+    assert arns("dynamodb", "ExecuteStatement", Statement=f'SELECT * FROM "{theirs}"') == [theirs]

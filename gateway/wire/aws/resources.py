@@ -25,9 +25,13 @@ _LAMBDA = re.compile(
     r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[A-Za-z0-9_-]{1,140})(?::(?P<qualifier>[A-Za-z0-9$_-]+))?\Z",
     re.ASCII,
 )
+# A quote needs no space before it; a second name is an index of the first.
 _PARTIQL_TABLE = re.compile(
-    r"(?:from|into|update|exists\s*\(\s*select.*?from)\s+(\"[^\"]+\"|[A-Za-z0-9_.-]+)", re.IGNORECASE
+    r"(?<![A-Za-z0-9_])(?:from|into|update)"
+    r"(?:\s*\"(?P<quoted>(?:[^\"]|\"\")+)\"(?:\.\"?(?P<index>[A-Za-z0-9_.-]+))?|\s+(?P<plain>[A-Za-z0-9_][A-Za-z0-9_.-]*))",
+    re.IGNORECASE,
 )
+_PARTIQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +176,25 @@ def _dynamodb(reading: Reading, home: _Home) -> Iterator[str]:
         base = table if table.startswith("arn:") else home.arn("dynamodb", f"table/{table}")
         yield f"{base}/index/{index}"
     for statement in statements_of(reading):
-        found = _PARTIQL_TABLE.findall(statement)
-        yield from (home.arn("dynamodb", f"table/{name.strip(chr(34))}") for name in found or ("*",))
+        found = _partiql_tables(statement)
+        yield from (name if name.startswith("arn:") else home.arn("dynamodb", f"table/{name}") for name in found)
+
+
+def _partiql_tables(statement: str) -> tuple[str, ...]:
+    """The tables and indexes a statement may name; everything where none is found.
+
+    Read with its comments and without them: what looks like one may stand in a string.
+    """
+    found: dict[str, None] = {}
+    for text in (statement, _PARTIQL_COMMENT.sub(" ", statement)):
+        for match in _PARTIQL_TABLE.finditer(text):
+            name = (match["quoted"] or match["plain"]).replace('""', '"')
+            found[name] = None
+            # `t.i` may be a table of that name or an index of `t`.
+            table, _, index = name.partition(".") if match["plain"] else (name, "", match["index"] or "")
+            if index:
+                found[table] = found[f"{table}/index/{index}"] = None
+    return tuple(found) or ("*",)
 
 
 def _lambda(reading: Reading, home: _Home) -> Iterator[str]:
