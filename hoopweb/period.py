@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from gateway.identity.caller import Caller
+from gateway.identity.middleware import streamed_within
 from gateway.tenants.period import confined
 from gateway.tenants.scope import in_tenant
 from hoopweb.reviews.problems import MembershipEnded
@@ -46,8 +47,9 @@ class PeriodMiddleware:
             request.caller, request.caller_problem = None, MembershipEnded()  # type: ignore[attr-defined]  # our own attributes
             return self.get_response(request)
         request.evidence_period = period  # type: ignore[attr-defined]
-        with confined(_text(period.since), _text(period.until)):
-            return self.get_response(request)
+        since, until = _text(period.since), _text(period.until)
+        with confined(since, until):
+            return streamed_within(self.get_response(request), lambda: confined(since, until))
 
 
 def period_of(caller: Caller) -> Period | None:

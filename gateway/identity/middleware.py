@@ -6,14 +6,16 @@ that says `works_outside_transactions` gets the caller alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar, cast
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
@@ -35,6 +37,9 @@ SIGN_INS_IN_SESSION = "sign_ins"
 _DOORS = ("/sso/",)
 # A key's last use is shown to people: a minute is exact enough and spares a write on every call.
 _LAST_USE_SECONDS = 60
+
+
+A = TypeVar("A", bound=HttpResponseBase)
 
 
 class CallerMiddleware:
@@ -70,7 +75,8 @@ class CallerMiddleware:
             except Problem as problem:
                 request.caller_problem = problem  # type: ignore[attr-defined]
             if not _works_outside_transactions(request):
-                return self.get_response(request)
+                answer = self.get_response(request)
+                return streamed_within(answer, lambda: in_tenant(tenant_id, user_id=user_id)) if tenant_id else answer
         return self.get_response(request)
 
     def _signed(self, request: HttpRequest) -> HttpResponse:
@@ -85,6 +91,19 @@ class CallerMiddleware:
         request.device_caller = caller  # type: ignore[attr-defined]
         with in_tenant(tenant_id):
             return self.get_response(request)
+
+
+def streamed_within(answer: A, context: Callable[[], AbstractContextManager[None]]) -> A:
+    """Have an answer that is made while it is sent made within `context`: by then the request's own is long over."""
+    if isinstance(answer, StreamingHttpResponse) and not answer.is_async:
+        chunks = cast("Iterator[bytes]", answer.streaming_content)
+        answer.streaming_content = _made_within(chunks, context)
+    return answer
+
+
+def _made_within(chunks: Iterable[bytes], context: Callable[[], AbstractContextManager[None]]) -> Iterator[bytes]:
+    with context():
+        yield from chunks
 
 
 def _device_caller(request: HttpRequest, now: datetime) -> tuple[UUID, Caller]:

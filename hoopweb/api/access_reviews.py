@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -164,8 +164,8 @@ class ReviewAnswers(ApiView):
         return Response(ReviewItemSerializer(item).data, status=201)
 
 
-def csv_answer(review: AccessReview) -> HttpResponse:
-    answer = HttpResponse(csv_of(review), content_type="text/csv; charset=utf-8")
+def csv_answer(review: AccessReview) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(csv_of(review), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="access-review-{review.quarter}.csv"'
     return answer
 
@@ -178,7 +178,7 @@ class ReviewExport(ApiView):
         operation_id="access_reviews_export",
         responses={(200, "text/csv"): str, ("4XX", CONTENT_TYPE): ProblemSerializer},
     )
-    def get(self, request: Request, review_id: UUID) -> HttpResponse:
+    def get(self, request: Request, review_id: UUID) -> StreamingHttpResponse:
         review = one_review(self.caller.tenant, review_id)
         answer = csv_answer(review)
         self.read_evidence(what="access review, exported", subject=review.pk)

@@ -25,7 +25,7 @@ from hoopweb.api.pagination import USUAL_PAGE
 
 # Past this the badge says "99+": counting further tells nobody more.
 _MOST_COUNTED = 100
-View = Callable[..., HttpResponse]
+View = Callable[..., Any]
 
 
 def page(right: Right | None, **by_method: Right) -> Callable[[View], View]:
@@ -36,7 +36,7 @@ def page(right: Right | None, **by_method: Right) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, **named: Any) -> HttpResponse:
+        def checked(request: HttpRequest, **named: Any) -> Any:
             caller: Caller | None = getattr(request, "caller", None)
             # Keys are for programs: a page would hand them what only a person's session may do.
             if caller is None or caller.api_key is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -99,7 +100,7 @@ def answer(request: HttpRequest, caller: Caller, review_id: UUID, item_id: UUID)
 
 @require_safe
 @page(Right.MEMBERS_READ)
-def export(request: HttpRequest, caller: Caller, review_id: UUID) -> HttpResponse:
+def export(request: HttpRequest, caller: Caller, review_id: UUID) -> HttpResponseBase:
     found = one_review(caller.tenant, review_id)
     answer = csv_answer(found)
     record_read(caller=caller, what="access review, exported", subject=found.pk, now=timezone.now())

@@ -163,7 +163,7 @@ def test_the_csv_holds_every_line_is_safe_in_a_spreadsheet_and_leaves_an_event(
     answered(olgas, review, line(review, "device"), "keep", '=HYPERLINK("x"), really')
     told = olgas.get(f"access-reviews/{review['id']}/export/")
     assert told["Content-Type"].startswith("text/csv")
-    rows = list(csv.DictReader(io.StringIO(told.content.decode())))
+    rows = list(csv.DictReader(io.StringIO(told.getvalue().decode())))
     assert len(rows) == len(review["items"])
     (kept,) = [row for row in rows if row["answer"] == "keep"]
     assert kept["reason"] == '\'=HYPERLINK("x"), really'
