@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import jwt
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
@@ -71,6 +72,37 @@ def test_roles_are_chained_in_boto3(
     frozen = session.get_credentials().get_frozen_credentials()
     assert frozen.access_key.startswith("HWIA")
     assert seed.REPORTS in [one["Name"] for one in session.client("s3").list_buckets()["Buckets"]]
+
+
+LOGS = "arn:aws:iam::444455556666:role/logs"
+
+
+def test_a_role_of_another_account_is_assumed_where_the_connection_may_reach_it(
+    product: Product, demo: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[profile logs]\nrole_arn = {LOGS}\ncredential_source = Environment\n")
+    for name, value in environment(demo, AWS_CONFIG_FILE=str(config), HOME=str(tmp_path)).items():
+        monkeypatch.setenv(name, value)
+    [connection] = [one for one in demo.items("connections/") if one["account_id"] == seed.ACCOUNT][:1]
+    path = f"connections/{connection['id']}/accounts/"
+    rule = f'@id("journey.logs") permit (principal, action == Action::"sts:AssumeRole", resource == Hoopweb::Resource::"{LOGS}");'
+    with demo.policy(rule):
+        with pytest.raises(ClientError, match="does not reach the account"):
+            boto3.Session(profile_name="logs").client("sts").get_caller_identity()
+        opened = demo.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body={"account_ids": ["444455556666"]})
+        assert opened.status == 200, opened
+        try:
+            there = boto3.Session(profile_name="logs")
+            assert there.client("sts").get_caller_identity()["Account"] == "444455556666"
+            queue = there.client("sqs").create_queue(QueueName="of-the-other-account")["QueueUrl"]
+        finally:
+            closed = demo.rest("POST", path, key="HOOPWEB_ADMIN_API_KEY", body={"account_ids": []})
+            assert closed.status == 200, closed
+        with pytest.raises(ClientError, match="reaches for another AWS account"):
+            there.client("sts").get_caller_identity()
+    assert "/444455556666/" in queue
+    assert "QueueUrls" not in product.truth("sqs").list_queues(QueueNamePrefix="of-the-other-account")
 
 
 def test_a_role_nobody_permitted_is_refused_with_advice(demo: Tenant, profiles: dict[str, str]) -> None:

@@ -103,6 +103,15 @@ def test_ecr_get_login_password_is_refused_with_what_to_do(demo: Tenant) -> None
     assert not ran.stdout.strip()
 
 
+def test_a_token_of_rds_is_made_offline_with_keys_no_database_knows(demo: Tenant) -> None:
+    made = aws(
+        demo, "rds", "generate-db-auth-token", "--hostname", "db.internal", "--port", "5432", "--username", "app"
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(b"db.internal:5432/?Action=connect&DBUser=app")
+    assert b"HWIA" in made.stdout
+
+
 def test_text_from_standard_input_becomes_an_object(product: Product, demo: Tenant) -> None:
     ran = aws(demo, "s3", "cp", "-", f"s3://{seed.SCRATCH}/from-stdin", given=TEXT.encode() * 1000)
     assert ran.returncode == 0, ran.stderr

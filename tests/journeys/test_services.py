@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 
+import boto3
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from hoopweb.stack import seed
@@ -29,6 +32,23 @@ def test_an_upload_of_twenty_megabytes_arrives_whole(product: Product, demo: Ten
     body = bytes(range(256)) * 80_000
     demo.aws("s3").upload_fileobj(io.BytesIO(body), seed.SCRATCH, "large.bin")
     assert product.truth("s3").head_object(Bucket=seed.SCRATCH, Key="large.bin")["ContentLength"] == len(body)
+
+
+def test_the_resources_and_transfers_of_boto3(product: Product, demo: Tenant, tmp_path: Path) -> None:
+    keys = (demo.demo[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"))
+    place = {"endpoint_url": demo.demo["AWS_ENDPOINT_URL"], "verify": demo.demo["AWS_CA_BUNDLE"]}
+    session = boto3.Session(*keys, region_name=demo.demo["AWS_REGION"])
+    home, back = tmp_path / "home", tmp_path / "back"
+    home.write_bytes(b"a line of text that hides nothing\n" * 400_000)
+    bucket = session.resource("s3", **place).Bucket(seed.SCRATCH)
+    parts = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+    bucket.upload_file(str(home), "resource/parts", Config=parts)
+    bucket.download_file("resource/parts", str(back), Config=parts)
+    assert back.read_bytes() == home.read_bytes()
+    assert [one.key for one in bucket.objects.filter(Prefix="resource/")] == ["resource/parts"]
+    bucket.Object("resource/parts").delete()
+    table = session.resource("dynamodb", **place).Table(seed.TABLE)
+    assert table.get_item(Key={"id": "c-1"})["Item"]["name"] == "Ada Byron"
 
 
 def test_what_cannot_be_masked_is_withheld_and_says_that_it_ran(product: Product, demo: Tenant) -> None:
