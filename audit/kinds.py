@@ -66,6 +66,7 @@ class EventKind(StrEnum):
     GLASS_BROKEN = "person.broke_glass"
     SECOND_FACTOR_ENROLLED = "person.second_factor_enrolled"
     SECOND_FACTOR_REFUSED = "person.second_factor_refused"
+    SECOND_FACTOR_REMOVED = "person.second_factor_removed"
     PROVIDER_ADDED = "provider.added"
     PROVIDER_CHANGED = "provider.changed"
     PROVIDER_ANSWER_REFUSED = "provider.answer_refused"
@@ -260,6 +261,7 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.GLASS_BROKEN,
                 EventKind.SECOND_FACTOR_ENROLLED,
                 EventKind.SECOND_FACTOR_REFUSED,
+                EventKind.SECOND_FACTOR_REMOVED,
                 EventKind.PROVIDER_ADDED,
                 EventKind.PROVIDER_CHANGED,
                 EventKind.PROVIDER_ANSWER_REFUSED,

@@ -71,7 +71,14 @@ RULES: dict[NoticeKind, KindRule] = {
     ),
     NoticeKind.BREAK_GLASS: KindRule(events=frozenset({EventKind.GLASS_BROKEN}), right=Right.MEMBERS_READ),
     NoticeKind.SIGN_IN_CHANGED: KindRule(
-        events=frozenset({EventKind.PROVIDER_ADDED, EventKind.PROVIDER_CHANGED, EventKind.SECOND_FACTOR_ENROLLED}),
+        events=frozenset(
+            {
+                EventKind.PROVIDER_ADDED,
+                EventKind.PROVIDER_CHANGED,
+                EventKind.SECOND_FACTOR_ENROLLED,
+                EventKind.SECOND_FACTOR_REMOVED,
+            }
+        ),
         right=Right.MEMBERS_SUSPEND,
     ),
     NoticeKind.KEY_ENDING: KindRule(

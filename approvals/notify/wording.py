@@ -120,6 +120,9 @@ def _sign_in(kind: EventKind, event: Event, facts: Mapping[str, Any]) -> Wording
     if kind == EventKind.SECOND_FACTOR_ENROLLED:
         title = f"{facts.get('user')} enrolled a one-time code"
         return Wording(title=title, path="/second-factor/", person_id=event.subject)
+    if kind == EventKind.SECOND_FACTOR_REMOVED:
+        title = f"{facts.get('by')} removed the one-time code of {facts.get('user')}"
+        return Wording(title=title, path="/second-factor/", person_id=event.subject)
     done = "added" if kind == EventKind.PROVIDER_ADDED else f"changed ({facts.get('result')})"
     return Wording(title=f"{facts.get('by')}: identity provider {facts.get('name')} {done}", path="/events/")
 

@@ -45,6 +45,19 @@ class KeyProvesNobody(Problem):
     remedy = "Do it signed in, or have an owner let person-bound keys vote in this tenant."
 
 
+class SecondFactorUnknown(Problem):
+    code = "identity.second_factor_unknown"
+    status = 404
+    title = "This member has enrolled no one-time code here"
+
+
+class OwnSecondFactor(Problem):
+    code = "identity.own_second_factor"
+    status = 409
+    title = "Nobody removes his own one-time code"
+    remedy = "Ask another owner: whoever sits at your browser must not be able to enrol his own in its place."
+
+
 class SessionEnded(Problem):
     code = "identity.session_ended"
     status = 401

@@ -10,18 +10,21 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pyotp
 from django.db import transaction
 
 from audit.kinds import EventKind
 from audit.services import append
+from gateway.identity.caller import Caller
 from gateway.identity.door_models import SecondFactor
-from gateway.identity.door_problems import SecondFactorRefused
+from gateway.identity.door_problems import OwnSecondFactor, SecondFactorRefused, SecondFactorUnknown
 from gateway.identity.models import User
 from gateway.identity.throttle import throttle
 from gateway.sealing import services as sealing
 from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Right
 
 SEED_COLUMN = "identity_secondfactor.sealed_seed"
 _STEP_SECONDS = 30
@@ -92,6 +95,24 @@ def _spend(tenant: Tenant, user: User, code: str, now: datetime) -> bool:
     if is_first:
         _record(tenant, user, EventKind.SECOND_FACTOR_ENROLLED, now)
     return True
+
+
+@transaction.atomic
+def remove(*, by: Caller, user_id: UUID, now: datetime) -> None:
+    """Forget the seed another member lost with his telephone; he enrols a new one.
+
+    Raises SecondFactorUnknown where there is none, and OwnSecondFactor.
+    """
+    by.must(Right.PROVIDERS_WRITE)
+    rows = SecondFactor.objects.for_tenant(by.tenant).select_related("user")
+    found: SecondFactor | None = rows.select_for_update(of=("self",)).filter(user_id=user_id).first()
+    if found is None:
+        raise SecondFactorUnknown
+    if by.user is not None and by.user.pk == user_id:
+        raise OwnSecondFactor
+    found.delete()
+    data = {"by": by.label, "user": found.user.get_username()}
+    append(tenant_id=by.tenant.pk, kind=EventKind.SECOND_FACTOR_REMOVED, at=now, subject=user_id, data=data)
 
 
 def _matching_step(seed: str, code: str, now: datetime) -> int | None:

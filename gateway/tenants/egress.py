@@ -70,6 +70,8 @@ def _known_addresses(host: str) -> frozenset[Address]:
 def _own_services() -> list[tuple[str, int]]:
     database = settings.DATABASES["default"]
     found = [(str(database["HOST"]), int(str(database["PORT"])))]
+    if settings.EMAIL_HOST:
+        found.append((settings.EMAIL_HOST, settings.EMAIL_PORT))
     for url in (settings.CELERY_BROKER_URL, settings.PUBLIC_URL):
         parts = urlsplit(url)
         if parts.hostname:

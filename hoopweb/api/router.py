@@ -114,6 +114,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v1/members/", members.Members, "members"),
     route("v1/members/<uuid:user_id>/suspend/", standing.SuspendMember, "member-suspend"),
     route("v1/members/<uuid:user_id>/resume/", standing.ResumeMember, "member-resume"),
+    route("v1/members/<uuid:user_id>/second-factor/", members.MemberSecondFactor, "member-second-factor"),
     route("v1/members/<uuid:user_id>/period/", periods.MemberPeriod, "member-period"),
     route("v1/operator-access/", periods.OperatorAccesses, "operator-accesses"),
     route("v1/operator-access/<uuid:access_id>/", periods.OneOperatorAccess, "operator-access"),

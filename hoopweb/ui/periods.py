@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST
 
+from gateway.identity import mfa
 from gateway.identity.caller import Caller
 from gateway.identity.models import Membership
 from gateway.identity.problems import NotAMember
@@ -38,6 +39,7 @@ def period(request: HttpRequest, caller: Caller, user_id: UUID) -> HttpResponse:
     context = {
         "member": member,
         "period": EvidencePeriod.objects.for_tenant(caller.tenant).filter(user_id=user_id).first(),
+        "has_code": mfa.is_enrolled(caller.tenant, member.user),
         "is_self": caller.user is not None and caller.user.pk == user_id,
         "may_set": Right.PROVIDERS_WRITE in caller.rights,
     }
@@ -55,6 +57,14 @@ def _moment(text: str) -> datetime | None:
     if found is None:
         raise PeriodRefused
     return found
+
+
+@require_POST
+@page(Right.PROVIDERS_WRITE)
+def remove_code(request: HttpRequest, caller: Caller, user_id: UUID) -> HttpResponse:
+    """Forget a member's lost one-time code."""
+    mfa.remove(by=caller, user_id=user_id, now=timezone.now())
+    return HttpResponseRedirect(reverse("ui:member-period", args=(user_id,)))
 
 
 @require_http_methods(["GET", "HEAD"])

@@ -63,6 +63,7 @@ urlpatterns: list[URLPattern] = [
     path("operator-access/", periods.operators, name="operators"),
     path("operator-access/<uuid:access_id>/", periods.answer_operator, name="operator-answer"),
     path("members/<uuid:user_id>/period/", periods.period, name="member-period"),
+    path("members/<uuid:user_id>/second-factor/", periods.remove_code, name="member-code-remove"),
     path("human-proof/", periods.human_proof, name="human-proof"),
     path("access-reviews/<uuid:review_id>/", reviews.review, name="review"),
     path("access-reviews/<uuid:review_id>/export/", reviews.export, name="review-export"),

@@ -57,6 +57,7 @@ WRITES = [
     ("post", f"members/{ANY_ID}/period/"),
     ("post", f"operator-access/{ANY_ID}/"),
     ("delete", f"operator-access/{ANY_ID}/"),
+    ("delete", f"members/{ANY_ID}/second-factor/"),
     ("patch", "access-review-schedule/"),
     ("post", f"access-reviews/{ANY_ID}/items/{ANY_ID}/"),
     ("post", "service-accounts/"),
@@ -92,6 +93,7 @@ UNREAD = (
     "secrets/",
     "secret/",
     "seen/",
+    "second-factor/",
     *(
         f"{what}/{ANY_ID}/"
         for what in ("/keys", "sign-ins", "devices", "secrets", "workload-rules", "items", "operator-access")

@@ -201,7 +201,8 @@ def test_a_name_nobody_knows_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> 
 def test_our_own_services_are_shut_even_where_their_network_is_open(settings: Settings, loopback_open: None) -> None:
     settings.PUBLIC_URL = "http://127.0.0.1:18080"
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:16379/0"
-    for port in (18080, 16379):
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 10025
+    for port in (18080, 16379, 10025):
         with pytest.raises(DestinationRefused, match="of this installation"):
             resolve("127.0.0.1", port)
 

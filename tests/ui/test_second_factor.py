@@ -15,10 +15,11 @@ from gateway.identity import mfa
 from gateway.identity.door_models import IdentityProvider, ProofKind, SignIn
 from gateway.identity.models import User
 from gateway.identity.proof import UNTOLD
+from gateway.tenants.rights import Role
 from gateway.tenants.scope import in_tenant
 from tests.identity.counters import forget_guesses
 from tests.identity.test_members import events
-from tests.people import NOW
+from tests.people import NOW, member
 from tests.story import Story
 from tests.ui.browsing import browser_of, page
 
@@ -148,3 +149,19 @@ def test_nobody_is_led_elsewhere_after_enrolling(story: Story, bob: User) -> Non
     assert "evil" not in client.get("/second-factor/", {"next": "https://evil.example/"}).content.decode()
     answer = client.post("/second-factor/", {"code": pyotp.TOTP(seed).now(), "next": "https://evil.example/"})
     assert answer["Location"] == "/"
+
+
+def test_a_lost_code_is_removed_by_an_owner_and_by_nobody_for_himself(story: Story, bob: User) -> None:
+    enrolled(story, bob)
+    olga = member(story.tenant, "olga", roles=[Role.OWNER])
+    owner, auditor = browser_of(olga), browser_of(member(story.tenant, "ada", roles=[Role.AUDITOR]))
+    assert auditor.post(f"/members/{bob.pk}/second-factor/").status_code == 403
+    assert "Remove the code" in page(owner.get(f"/members/{bob.pk}/period/")).text
+    assert owner.post(f"/members/{bob.pk}/second-factor/").status_code == 302
+    with in_tenant(story.tenant):
+        assert not mfa.is_enrolled(story.tenant, bob)
+    (removed,) = events(story.tenant, "person.second_factor_removed")
+    assert removed["data"] == {"by": "olga", "user": "bob"}
+    assert owner.post(f"/members/{bob.pk}/second-factor/").status_code == 404
+    enrolled(story, olga)
+    assert owner.post(f"/members/{olga.pk}/second-factor/").status_code == 409
