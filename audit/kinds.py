@@ -53,6 +53,10 @@ class EventKind(StrEnum):
     CONNECTION_TESTED = "connection.tested"
     CONNECTION_CHANGED = "connection.changed"
     REVISION_PUBLISHED = "revision.published"
+    DETECTOR_SAVED = "detector.saved"
+    DETECTOR_LIVE = "detector.live"
+    DETECTOR_TAKEN_BACK = "detector.taken_back"
+    DETECTOR_TRIED = "detector.tried"
     EDGE_ENROLLED = "edge.enrolled"
     EDGE_FENCED = "edge.fenced"
     EDGE_KEY_ROTATED = "edge.key_rotated"
@@ -246,6 +250,10 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.CONNECTION_TESTED,
                 EventKind.CONNECTION_CHANGED,
                 EventKind.REVISION_PUBLISHED,
+                EventKind.DETECTOR_SAVED,
+                EventKind.DETECTOR_LIVE,
+                EventKind.DETECTOR_TAKEN_BACK,
+                EventKind.DETECTOR_TRIED,
                 EventKind.APPROVAL_RULE_CREATED,
                 EventKind.APPROVAL_RULE_CHANGED,
                 EventKind.EDGE_ENROLLED,

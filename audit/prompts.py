@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from audit.kinds import EventKind
 from audit.models import Prompt
 from audit.problems import PromptConflict, PromptErased, PromptNotFound, PromptTooLong, PromptUnreadable
 from audit.services import append
-from gateway.masking.content import default_scanner
+from gateway.masking.content import scanner_for
 from gateway.masking.replacement import Tally
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.models import Tenant
@@ -53,6 +53,8 @@ class HookTold:
     is_late: bool = False
     level_cap: str = "B"
     cap_reason: str = "no enrolled device signed for the prompt"
+    # The tenant's own detectors, packed: what is shown of the words is masked with them too.
+    detectors: bytes = field(default=b"", repr=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def record_prompt(
             caused_by_id=_cause(tenant, person_id, conversation, source=source, hook=hook),
             sealed_text=seal(tenant_id=tenant.pk, column=TEXT_COLUMN, plaintext=text.encode()),
             sealed_salt=seal(tenant_id=tenant.pk, column=SALT_COLUMN, plaintext=salt),
-            masked_text=masked(text),
+            masked_text=masked(text, hook.detectors),
             commitment=commitment(text, salt),
             characters=len(text),
             recorded_at=now,
@@ -137,10 +139,10 @@ def _known(tenant: Tenant, conversation: str, generation: str) -> Prompt | None:
     return found
 
 
-def masked(text: str) -> str:
+def masked(text: str, detectors: bytes) -> str:
     """The copy people read: secrets replaced, storable."""
     # PostgreSQL cannot hold NUL in text; the sealed copy keeps it.
-    return default_scanner().mask_text(text, Tally()).replace("\0", "\N{SYMBOL FOR NULL}")
+    return scanner_for(detectors).mask_text(text, Tally()).replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _insert(prompt: Prompt) -> bool:
@@ -158,8 +160,8 @@ def _of_hook(hook: HookTold) -> dict[str, Any]:
         "device_label": hook.device_label,
         "agent_kind": hook.agent_kind,
         "agent_version": hook.agent_version,
-        "attachments": [masked(name) for name in hook.attachments],
-        "workspace": masked(hook.workspace),
+        "attachments": [masked(name, hook.detectors) for name in hook.attachments],
+        "workspace": masked(hook.workspace, hook.detectors),
         "parent_conversation": hook.parent_conversation,
         "parent_tool_use": hook.parent_tool_use,
         "subagent": hook.subagent,

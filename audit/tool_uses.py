@@ -88,7 +88,9 @@ def _known(tenant: Tenant, told: Told) -> ToolUse | None:
     rows = rows.filter(generation=told.generation) if told.generation else rows
     found = rows.filter(name=told.name).first()
     if found is None and told.name.startswith(_MADE):
-        found = rows.filter(tool=told.tool, masked_command=masked(told.command), ended_at=None).first()
+        found = rows.filter(
+            tool=told.tool, masked_command=masked(told.command, told.hook.detectors), ended_at=None
+        ).first()
     return found
 
 
@@ -109,9 +111,9 @@ def _made(tenant: Tenant, told: Told, now: datetime, random: Callable[[int], byt
         tool=told.tool,
         sealed_command=seal(tenant_id=tenant.pk, column=COMMAND_COLUMN, plaintext=told.command.encode()),
         sealed_salt=seal(tenant_id=tenant.pk, column=SALT_COLUMN, plaintext=salt),
-        masked_command=masked(told.command),
+        masked_command=masked(told.command, hook.detectors),
         commitment=commitment(told.command, salt),
-        cwd=masked(told.cwd),
+        cwd=masked(told.cwd, hook.detectors),
         subagent=hook.subagent,
         parent_conversation=hook.parent_conversation,
         parent_tool_use=hook.parent_tool_use,

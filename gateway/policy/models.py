@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from gateway.policy.access_models import PolicyGrant as PolicyGrant  # registers its table
+from gateway.policy.detector_models import Detector as Detector  # and these theirs
 from gateway.tenants.models import TenantForeignKey, TenantScoped
 
 

@@ -41,3 +41,28 @@ class PolicyUnknown(Problem):
     status = 404
     title = "There is no such policy in this tenant"
     remedy = "List the tenant's policies."
+
+
+class DetectorRefused(Problem):
+    """The detail says why, in words for who wrote it; it quotes the pattern at most, never an example."""
+
+    code = "detector.refused"
+    status = 400
+    title = "This cannot be a detector"
+    remedy = "Change what the detail names, and try it on a text first."
+
+
+class DetectorUnknown(Problem):
+    code = "detector.unknown"
+    status = 404
+    title = "There is no such detector"
+    remedy = "List the tenant's detectors."
+
+
+class DetectorChanged(Problem):
+    """Two people wrote at once: the second is told instead of silently winning."""
+
+    code = "detector.changed"
+    status = 409
+    title = "The detector has a newer version than the one yours was based on"
+    remedy = "Read its versions and send yours again with the newest number."

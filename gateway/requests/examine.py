@@ -21,6 +21,7 @@ from django.conf import settings
 from gateway.connections.endpoints import check_region
 from gateway.connections.foreign import check_home
 from gateway.engine import CompiledRevision, decide
+from gateway.masking.content import scanner_for
 from gateway.masking.recorded import mask_json
 from gateway.masking.replacement import TOKEN, scoped_token_key
 from gateway.masking.stored import STORING_TOKENS, holds_token
@@ -158,7 +159,7 @@ def _check_all_read(admission: Admission, readings: tuple[Reading, ...]) -> None
 def _candidate(reading: Reading, key: KeyFacts, region: str) -> Candidate:
     """One reading in IAM's words; what policy sees and the record keeps holds no secret, modelled or found."""
     candidate = candidate_of(reading, account=key.connection.account_id, region=region)
-    parameters, _counts = mask_json(candidate.parameters)
+    parameters, _counts = mask_json(candidate.parameters, scanner=scanner_for(key.detectors))
     return replace(candidate, parameters=parameters)
 
 
@@ -192,7 +193,13 @@ def plan_of(examined: Examined) -> MaskPlan:
     """How the answer is masked: the paths of every reading, less what the decision clears."""
     decision = examined.decision
     plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
-    return msgspec.structs.replace(plan, masks=decision.masks, token_key=_token_key(examined), opaque=_opaque(examined))
+    return msgspec.structs.replace(
+        plan,
+        masks=decision.masks,
+        token_key=_token_key(examined),
+        opaque=_opaque(examined),
+        detectors=examined.key.detectors,
+    )
 
 
 # The rule under which people are asked about an answer nobody could read (`gateway.requests.unreadable`).
@@ -254,18 +261,20 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9_.=+-]{16}")
 
 
 @lru_cache(maxsize=4096)
-def recorded_arn(arn: str) -> str:
+def recorded_arn(arn: str, detectors: bytes) -> str:
     """An ARN as it is written down: decided with as it is, kept without a secret that stands in a name."""
-    return str(mask_json([arn])[0][0]) if _LONG_WORD.search(arn) else arn
+    if not detectors and not _LONG_WORD.search(arn):
+        return arn
+    return str(mask_json([arn], scanner=scanner_for(detectors))[0][0])
 
 
-def _recorded(candidate: Candidate) -> Candidate:
-    resources = tuple(replace(one, arn=recorded_arn(one.arn)) for one in candidate.resources)
+def _recorded(candidate: Candidate, detectors: bytes) -> Candidate:
+    resources = tuple(replace(one, arn=recorded_arn(one.arn, detectors)) for one in candidate.resources)
     return candidate if resources == candidate.resources else replace(candidate, resources=resources)
 
 
-def question_record(question: Question, candidates: tuple[Candidate, ...]) -> dict[str, Any]:
+def question_record(question: Question, candidates: tuple[Candidate, ...], detectors: bytes = b"") -> dict[str, Any]:
     """The whole question as JSON values, for the request's row and for simulation later."""
-    kept = tuple(map(_recorded, candidates))
+    kept = tuple(_recorded(one, detectors) for one in candidates)
     record: dict[str, Any] = msgspec.to_builtins(replace(question, candidates=kept), str_keys=True)
     return record if storable.is_storable(record) else storable.json_value(record)

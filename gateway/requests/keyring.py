@@ -87,6 +87,7 @@ _COLUMNS = (
     "tool_use_id",
     "last_sign",
     "further_accounts",
+    "detectors",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM "  # noqa: S608  # names of our own view
 _NAMED = _SELECT + "requests_keys(%s, %s::text[], %s, %s)"
@@ -171,6 +172,8 @@ class KeyFacts:
     declared: PromptFacts | None = None
     # None for keys of the REST API, which no device signed for.
     device: DeviceFacts | None = None
+    # The tenant's own detectors, packed as mask plans carry them.
+    detectors: bytes = b""
 
     @property
     def root_id(self) -> UUID:
@@ -279,6 +282,7 @@ def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
         prompt=_prompt(row),
         device=_device(row),
         ancestors=tuple(row["ancestors"]),
+        detectors=bytes(row["detectors"] or b""),
     )
 
 

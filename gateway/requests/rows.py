@@ -78,11 +78,11 @@ def understood(
     """The row of a call that was understood and decided."""
     row = _base(examined.admission, examined.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
     primary, decision, text = examined.primary, examined.decision, storable.text
-    record = question_record(examined.question, examined.candidates)
+    record = question_record(examined.question, examined.candidates, examined.key.detectors)
     row.service, row.operation = text(primary.operation.service, 80), text(primary.operation.name, 120)
     row.region, row.access = text(examined.question.region, 40), primary.access.value
     row.actions = [text(action.name, 160) for action in primary.actions]
-    row.resources = [text(recorded_arn(resource.arn)) for resource in primary.resources]
+    row.resources = [text(recorded_arn(resource.arn, examined.key.detectors)) for resource in primary.resources]
     row.question = record
     row.parameters = record["candidates"][examined.candidates.index(primary)]["parameters"]
     row.effect, row.would_be = decision.effect.value, decision.would_be.value if decision.would_be else ""

@@ -53,7 +53,7 @@ def _was_withheld(examined: Examined, now: datetime) -> bool:
         agent_id=key.principal.agent_id,
         service=storable.text(primary.operation.service, 80),
         operation=storable.text(primary.operation.name, 120),
-        resources=[storable.text(recorded_arn(resource.arn)) for resource in primary.resources],
+        resources=[storable.text(recorded_arn(resource.arn, key.detectors)) for resource in primary.resources],
         received_at__gt=now - ASKED_WITHIN,
     )
     return bool(withheld.exists())

@@ -19,6 +19,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.device_problems import DeviceRefused
 from gateway.identity.models import Agent, Device, User
 from gateway.identity.proving import Cap, HookFacts
+from gateway.policy.detectors import live_detectors
 from hoopweb.api.base import ApiView, StrictSerializer
 
 MOST_ATTACHMENTS = 200
@@ -99,6 +100,7 @@ def told(body: Mapping[str, Any], caller: Caller, cap: Cap) -> HookTold:
         is_late=body["is_late"],
         level_cap=cap.level.value,
         cap_reason=cap.reason[:200],
+        detectors=live_detectors(caller.tenant),
     )
 
 

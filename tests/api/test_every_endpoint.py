@@ -26,6 +26,9 @@ WRITES = [
     ("post", f"approvals/{ANY_ID}/votes/"),
     ("post", "approval-rules/"),
     ("patch", f"approval-rules/{ANY_ID}/"),
+    ("post", "detectors/"),
+    ("post", "detectors/trial/"),
+    ("patch", f"detectors/{ANY_ID}/"),
     ("post", "policies/"),
     ("post", f"policies/{ANY_ID}/revisions/"),
     ("post", f"requests/{ANY_ID}/masked-value/"),
@@ -78,6 +81,7 @@ WRITES = [
 ]
 # Paths that are written only.
 UNREAD = (
+    "/trial/",
     "tool-uses/",
     "agent-credentials/",
     "votes/",
@@ -175,6 +179,7 @@ LISTS = [
     "approvals/",
     "approval-rules/",
     "policies/",
+    "detectors/",
     "connections/",
     "agents/",
     "keys/",
