@@ -35,10 +35,10 @@ _PAIRS = tuple(
         rf"(?m)^[ \t]*(?:env|arg|#define|setx?|setenv)[ \t]+({_NAME})[ \t]+[\"']?([^\s\"'=][^\s\"']*)",
     )
 )
+# Short: what stands before a value's own name or tag is looked for around it, not on the way to it.
 _PAIR_TRIGGER = (
-    r"\bvalue[\"']?\s{0,3}:|\{[^{}]{0,300}\b(?:value|default|s|plaintext|stringvalue)\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']"
-    rf"|(?:name|key|id)=[\"'][\w.-]{{0,80}}(?:{_WORDS})[\w.-]{{0,40}}[\"'][^<>]{{0,80}}>|>\s{{0,40}}<(?:value|string|plaintext)>"
-    rf"|^[ \t]{{0,20}}(?:env|arg|#define|setx?|setenv)[ \t]{{1,8}}[\w.-]{{0,80}}(?:{_WORDS})"
+    r"(?:value|default|plaintext|\"s)\\?[\"'] ?[:=]|(?:value|default) {0,8}[:=]|(?:name|key|id)=[\"'][\w.-]{1,120}[\"'][^<>\"']{0,16}>"
+    r"|<(?:value|string|plaintext)>|\b(?:env|arg|setx?|setenv)[ \t]|#define[ \t]"
 )
 # Where SQL says that a literal is a password; elsewhere only one no ordinary word looks like.
 _SQL = re2.compile(

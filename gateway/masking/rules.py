@@ -279,8 +279,8 @@ RULES: tuple[Rule, ...] = (
         # The catalogue finds these keys alone; as a part of an object's name it does not.
         "key-in-name",
         "secret",
-        r"/AIza[a-z0-9_-]{35}|AIza[a-z0-9_-]{35}/|/sk-ant-|sk-ant-[a-z0-9_-]{60,128}/",
-        r"/(AIza[A-Za-z0-9_-]{35}|sk-ant-[A-Za-z0-9_-]{60,128})"
+        r"[/=>,]AIza[a-z0-9_-]{35}|AIza[a-z0-9_-]{35}/|/sk-ant-|sk-ant-[a-z0-9_-]{60,128}/",
+        r"(?:/|[?&]key=|[>,])(AIza[A-Za-z0-9_-]{35}|sk-ant-[A-Za-z0-9_-]{60,128})"
         r"|(?:^|[^A-Za-z0-9_-])(AIza[A-Za-z0-9_-]{35}|sk-ant-[A-Za-z0-9_-]{60,128})/",
         _is_not_placeholder,
         behind=140,

@@ -9,10 +9,11 @@ import re2
 
 from gateway.masking.catalogue import ByteSpan
 from gateway.masking.plausible import entropy, has_filler
-from gateway.masking.rules import Rule
+from gateway.masking.rules import Check, Rule
 from gateway.masking.triggers import Detector
 
 _WORD = "A-Za-z0-9_-"
+_ANY_14 = "[A-Za-z0-9]{14}"
 # (how a token begins, what follows): a beginning that no ordinary word has.
 _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"gh[pousr]_", r"[A-Za-z0-9]{36,}"),
@@ -21,7 +22,7 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"xapp-\d-", rf"[{_WORD}]{{40,}}"),
     (r"whsec_", r"[A-Za-z0-9+/=]{24,}"),
     (r"[rs]k_(?:live|test)_", r"[A-Za-z0-9]{16,}"),
-    (r"sk-ant-(?:api|admin|sid|oat)\d\d-", rf"[{_WORD}]{{80,}}"),
+    (r"sk-ant-(?:api|admin|sid|oat)\d\d-", rf"[{_WORD}]{{90,}}"),
     (r"SG\.", rf"[{_WORD}]{{16,32}}\.[{_WORD}]{{32,}}"),
     (r"do[opr]_v1_", r"[0-9a-f]{64}"),
     (r"GOCSPX-", rf"[{_WORD}]{{20,}}"),
@@ -52,7 +53,7 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"dt0[a-z]\d\d\.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     (r"dp\.(?:pt|st|ct|sa|scim|audit)\.", r"[A-Za-z0-9._-]{40,}"),
     (r"hv[sbr]\.", rf"[{_WORD}]{{24,}}"),
-    (r"[A-Za-z0-9]{14}\.atlasv1\.", rf"[{_WORD}]{{60,}}"),
+    (_ANY_14 + r"\.atlasv1\.", rf"[{_WORD}]{{60,}}"),
     (r"lin_(?:api|oauth)_", r"[A-Za-z0-9]{32,}"),
     (r"gsk_", r"[A-Za-z0-9]{48,}"),
     (r"pplx-", r"[A-Za-z0-9]{40,}"),
@@ -93,14 +94,16 @@ def _is_mixed(match: re2._Match[bytes], data: bytes) -> bool:
     return _is_issued(match, data) and entropy(value) > 3.8 and any(map(str.isdigit, value))
 
 
-def _known(name: str, beginnings: tuple[tuple[str, str], ...], before: str, *, after: str = r"[^A-Za-z0-9]") -> Rule:
-    tokens = "|".join(begin + rest for begin, rest in beginnings)
+def _known(name: str, token: tuple[str, str], *, before: str, check: Check) -> Rule:
+    """One beginning, one rule: a pattern of them all would be too large for RE2 to be quick."""
+    begin, rest = token
     return Rule(
         name=name,
         kind="secret",
-        trigger="|".join(rf"{begin}[A-Za-z0-9+/_-]{{8}}" for begin, _ in beginnings),
-        pattern=re2.compile(rf"(?:^|{before})({tokens})(?:$|{after})"),
-        check=_is_mixed if name == "token-in-base64" else _is_issued,
+        # Short, as every one of them is looked for in all text.
+        trigger=f"{begin.removeprefix(_ANY_14)}[A-Za-z0-9+/_-]{{4}}",
+        pattern=re2.compile(rf"(?:^|{before})({begin}{rest})(?:$|[^A-Za-z0-9])"),
+        check=check,
         behind=96,
         ahead=600,
         is_exact=True,
@@ -108,8 +111,8 @@ def _known(name: str, beginnings: tuple[tuple[str, str], ...], before: str, *, a
 
 
 RULES: tuple[Rule, ...] = (
-    _known("issued-token", _BEGINNINGS, r"[^A-Za-z0-9]"),
-    _known("token-in-base64", _IN_BASE64, r"[^A-Za-z0-9+/_=-]"),
+    *(_known("issued-token", token, before=r"[^A-Za-z0-9]", check=_is_issued) for token in _BEGINNINGS),
+    *(_known("token-in-base64", token, before=r"[^A-Za-z0-9+/_=-]", check=_is_mixed) for token in _IN_BASE64),
     Rule(
         name="bot-token",
         kind="secret",
