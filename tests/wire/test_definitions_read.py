@@ -190,3 +190,50 @@ def test_the_bound_on_nodes_makes_a_machine_delegated() -> None:
 @pytest.mark.parametrize("kind", ["", "AWS::S3", "AWS::::", "Alexa::ASK::Skill", "AWS::S3::Bucket::MODULE"])
 def test_a_type_of_another_form_is_folded(kind: Any) -> None:
     assert not template_type(kind).is_whole
+
+
+# --- what CloudFormation looks up in the caller's name
+
+
+def looking_up(value: Any, **more: Any) -> Candidate:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"Tags": [{"Key": "k", "Value": value}]}}
+    return stack({"Resources": {"Q": queue}, **more})
+
+
+@pytest.mark.parametrize(
+    ("value", "action"),
+    [
+        ("{{resolve:secretsmanager:prod/db:SecretString:password}}", "secretsmanager:GetSecretValue"),
+        ({"Fn::Sub": "x-{{resolve:secretsmanager:${Name}}}-y"}, "secretsmanager:GetSecretValue"),
+        ("{{resolve:ssm-secure:/prod/token:1}}", "ssm:GetParameters"),
+        ("{{resolve:ssm:/prod/token}}", "ssm:GetParameters"),
+        ({"Fn::Join": ["", ["{", "{resolve:secretsmanager:prod/db}}"]]}, "secretsmanager:GetSecretValue"),
+    ],
+)
+def test_a_secret_that_a_template_has_filled_in_is_read(value: Any, action: str) -> None:
+    assert action in effective(looking_up(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Fn::Join": ["", ["{{resolve:secrets", "manager:prod/db}}"]]},
+        {"Fn::Join": ["", ["{{", "resolve:", "secretsmanager:prod/db}}"]]},
+        {"Fn::Sub": "{{resolve:${Service}:prod/db}}"},
+        "{{resolve:something-new:x}}",
+    ],
+)
+def test_a_look_up_that_is_put_together_from_parts_stays_delegated(value: Any) -> None:
+    assert looking_up(value).is_delegated
+
+
+def test_a_parameter_of_the_template_may_be_one_of_parameter_stores() -> None:
+    found = looking_up("x", Parameters={"P": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/prod/token"}})
+    assert "ssm:GetParameters" in effective(found)
+
+
+@pytest.mark.parametrize("value", ["{{mustache}} of somebody", "resolve: later", "a {{ b"])
+def test_braces_of_another_kind_look_nothing_up(value: str) -> None:
+    found = looking_up(value)
+    assert not found.is_delegated
+    assert effective(found) == {"sqs:CreateQueue"}

@@ -9,7 +9,7 @@ import pytest
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.resources import MOST, partition_of, resource_of, resources_of
-from tests.wire.making import ACCOUNT, HOME, arns, raw, reading_of
+from tests.wire.making import ACCOUNT, HOME, arns, candidate, raw, reading_of
 
 BASE = f"{HOME}:{ACCOUNT}"
 FUNCTION = f"arn:aws:lambda:{BASE}:function:f"
@@ -263,3 +263,23 @@ def test_the_tables_of_a_partiql_statement_are_seen_however_it_is_written(statem
 def test_a_table_of_another_account_in_a_statement_is_that_accounts() -> None:
     theirs = "arn:aws:dynamodb:eu-west-1:999988887777:table/t"
     assert arns("dynamodb", "ExecuteStatement", Statement=f'SELECT * FROM "{theirs}"') == [theirs]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("GetParameter", {"Name": "/aws/reference/secretsmanager/prod/db", "WithDecryption": True}),
+        ("GetParameters", {"Names": ["/app/plain", "/aws/reference/secretsmanager/prod/db"]}),
+        ("GetParameter", {"Name": "/aws/reference/secretsmanager/prod/db:11d4b6a1-0000-4000-8000-000000000000"}),
+        ("GetParameter", {"Name": f"arn:aws:ssm:{BASE}:parameter/aws/reference/secretsmanager/prod/db"}),
+    ],
+)
+def test_a_parameter_that_stands_for_a_secret_is_that_secret(operation: str, parameters: dict[str, Any]) -> None:
+    found = candidate("ssm", operation, **parameters)
+    assert f"arn:aws:secretsmanager:{BASE}:secret:prod/db" in [one.arn for one in found.resources]
+    assert "secretsmanager:GetSecretValue" in [one.name for one in found.actions]
+
+
+def test_any_other_parameter_is_no_secret_of_secrets_manager() -> None:
+    found = candidate("ssm", "GetParameter", Name="/app/aws-reference/secretsmanager")
+    assert [one.name for one in found.actions] == ["ssm:GetParameter"]

@@ -15,6 +15,7 @@ from gateway.wire import tables
 from gateway.wire.aws.reading import Reading, model
 from gateway.wire.tables import Actions, OperationTable
 
+_SECRET_REFERENCE = re.compile(r"(?:\A|[/:]|parameter/)/?aws/reference/secretsmanager/(?P<secret>.+)", re.DOTALL)
 _PARTIQL = re.compile(r"\s*(select|insert|update|delete|exists)\b", re.IGNORECASE)
 _PARTIQL_ACTIONS = {
     "select": "dynamodb:PartiQLSelect",
@@ -89,12 +90,23 @@ def _said_by_values(reading: Reading) -> Actions:
     match reading.operation.service, reading.operation.name:
         case "s3", "CopyObject" | "UploadPartCopy" if "versionId=" in str(reading.parameters.get("CopySource")):
             return _classed(("s3:GetObjectVersion",))
+        case "ssm", "GetParameter" | "GetParameters" if any(secrets_by_reference(reading)):
+            return _classed(("secretsmanager:GetSecretValue",))
         case "resourcegroupstaggingapi", "TagResources" | "UntagResources" as name:
             arns = values_at(reading.parameters, ["ResourceARNList"])
             services = sorted({str(arn).split(":")[2] for arn in arns if str(arn).count(":") >= 5})
             return _classed(_tag_action(service, _TAGS if name == "TagResources" else _UNTAGS) for service in services)
         case _:
             return ()
+
+
+def secrets_by_reference(reading: Reading) -> Iterator[str]:
+    """The names of secrets that Parameter Store fetches for the caller, who asks for parameters of theirs."""
+    for place in (["Name"], ["Names"]):
+        for name in values_at(reading.parameters, place):
+            match = _SECRET_REFERENCE.search(name) if isinstance(name, str) else None
+            if match is not None:
+                yield match["secret"]
 
 
 def _tag_action(service: str, names: Iterable[str]) -> str:

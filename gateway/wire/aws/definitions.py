@@ -228,6 +228,14 @@ def named_document(name: Any) -> Unfolded:
 
 # --- templates
 
+_LOOK_UPS = {
+    "secretsmanager": "secretsmanager:GetSecretValue",
+    "ssm": "ssm:GetParameters",
+    "ssm-secure": "ssm:GetParameters",
+}
+_LOOK_UP = re.compile(r"resolve:(secretsmanager|ssm-secure|ssm):")
+_PART_OF_LOOK_UP = re.compile(r"\{\{resolve:(?!(?:secretsmanager|ssm-secure|ssm):)|\{\{[a-z:]{0,9}\Z")
+
 
 def template(text: Any) -> Unfolded:
     """What creating a stack from a CloudFormation template performs."""
@@ -237,8 +245,33 @@ def template(text: Any) -> Unfolded:
         return FOLDED
     # Macros rewrite the template after we have read it.
     is_plain = "Transform" not in content and not any("Fn::Transform" in str(key) for key in resources)
-    made = union(_template_resource(one) for one in resources.values())
+    made = union(_template_resource(one) for one in resources.values()) | _looked_up(content)
     return made if is_plain else made | FOLDED
+
+
+def _looked_up(content: Any) -> Unfolded:
+    """The secrets and parameters CloudFormation reads in the caller's name to fill in `{{resolve:...}}`.
+
+    A reference put together from parts, by a function of the template, is not read here.
+    """
+    try:
+        texts = [text for node in walk(content) for pair in node.items() for text in _texts(pair)]
+    except ValueError:
+        return FOLDED
+    actions = [_LOOK_UPS[match[1]] for text in texts for match in _LOOK_UP.finditer(text)]
+    # A parameter of the template whose value is one of Parameter Store's.
+    actions += ["ssm:GetParameters" for text in texts if text.startswith("AWS::SSM::Parameter::Value<")]
+    return found(*actions, is_whole=not any(map(_PART_OF_LOOK_UP.search, texts)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
 
 
 def _template_resource(resource: Any) -> Unfolded:

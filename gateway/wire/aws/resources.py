@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.terms import Resource
 from gateway.wire import tables
-from gateway.wire.aws.actions import statements_of
+from gateway.wire.aws.actions import secrets_by_reference, statements_of
 from gateway.wire.aws.reading import Reading, model
 from gateway.wire.aws.resource_names import BUILT, EC2_IDS
 from gateway.wire.request import decode_component
@@ -225,6 +225,8 @@ def _kms(reading: Reading, home: _Home) -> Iterator[str]:
 def _ssm(reading: Reading, home: _Home) -> Iterator[str]:
     """`Name` is a parameter's, a document's or a window's, as the operation's own name says."""
     operation = reading.operation.name
+    for secret in secrets_by_reference(reading):
+        yield home.arn("secretsmanager", f"secret:{secret.partition(':')[0]}")
     kind = next((kind for kind in ("Parameter", "Document") if kind in operation), "")
     for name, value in _strings(reading.parameters):
         if kind == "Parameter" and name in ("Name", "Names", "Path") and not value.startswith("arn:"):
