@@ -1,19 +1,22 @@
 """`make bench PART=masking`: how fast text is masked, beside Presidio and detect-secrets on the same text in the same run.
 
-Processor time of one thread throughout, so that a busy machine shows less; ratios are worth more than MB/s. Other
-engines need an interpreter with requirements-bench.txt installed; without one only our own figures are printed.
+Processor time throughout, in rounds: each measures our engine and the others one after the other, so that a machine
+that is busy for a while is so for all of them. Printed are the median, the worst and the best round, and the median
+of the rounds' ratios. Other engines need an interpreter with requirements-bench.txt installed; without one only our
+own figures are printed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -30,6 +33,8 @@ from gateway.wire.contract import BodyForm, MaskPlan
 
 MB = 1_000_000
 CHUNK = 64 * 1024
+ROUNDS = 5
+ENGINES = ("presidio", "detect-secrets")
 SECRETS = MaskPlan(protocol=Protocol.REST_XML, body=BodyForm.BLOB)
 STRUCTURE = MaskPlan(protocol=Protocol.JSON, body=BodyForm.STRUCTURE)
 MESSAGES = ("request completed", "cache miss for item", "retrying upstream call", "user profile loaded")
@@ -97,50 +102,63 @@ def streamed(plan: MaskPlan) -> Callable[[bytes], object]:
     return run
 
 
-def rate(run: Callable[[bytes], object], text: bytes, *, rounds: int = 3) -> float:
-    """MB/s, the median of some rounds after a warm one."""
-    run(text[: 4 * CHUNK])
-    taken = []
-    for _ in range(rounds):
-        started = time.process_time()
-        run(text)
-        taken.append(time.process_time() - started)
-    return len(text) / statistics.median(taken) / MB
+def rate(run: Callable[[bytes], object], text: bytes) -> float:
+    """MB/s of one pass."""
+    started = time.process_time()
+    run(text)
+    return len(text) / (time.process_time() - started) / MB
 
 
-def small_answer_microseconds(count: int = 3_000) -> tuple[float, float]:
-    """Median and 99th percentile of masking one JSON answer of about a kilobyte, headers included."""
+def small_answer_microseconds(count: int = 1_000) -> tuple[float, float, float]:
+    """Median and 99th percentile of masking one JSON answer of about a kilobyte, headers included; and processor time."""
     body = json.dumps({"Items": [_log_line(Random(place)) for place in range(3)]}).encode()
     headers = (("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(body))))
-    taken = []
+    taken, used = [], []
     for _ in range(count):
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.thread_time()
         masker = open_body(200, headers, STRUCTURE)
         masker.feed(body)  # type: ignore[union-attr]  # a plan that withholds nothing
         masker.finish()  # type: ignore[union-attr]
+        used.append((time.thread_time() - began) * 1e6)
         taken.append((time.perf_counter() - started) * 1e6)
     steps = statistics.quantiles(taken, n=100)
-    return steps[49], steps[98]
+    return steps[49], steps[98], statistics.median(used)
 
 
 _START = (
-    "import time; started = time.perf_counter(); from gateway.masking.content import default_scanner;"
-    "default_scanner().spans('warm'); print(time.perf_counter() - started)"
+    "import time; began = time.process_time(); started = time.perf_counter(); from gateway.masking.content import default_scanner;"
+    "default_scanner().spans('warm'); print(time.perf_counter() - started, time.process_time() - began)"
 )
 
 
-def start_seconds() -> float:
-    """A fresh process's time from the import to its first scan, once another has filled the cache."""
+def start_seconds() -> tuple[list[float], list[float]]:
+    """Fresh processes' time from the import to the first scan, once another has filled the cache: wall and processor."""
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(2):
-            done = subprocess.run(  # our own interpreter and line
+        done = [
+            subprocess.run(  # our own interpreter and line
                 [sys.executable, "-c", _START],
                 env={**os.environ, CACHE_VARIABLE: folder},
                 capture_output=True,
                 text=True,
                 check=True,
-            )
-    return float(done.stdout)
+            ).stdout.split()
+            for _ in range(1 + ROUNDS)
+        ]
+    return [float(wall) for wall, _ in done[1:]], [float(used) for _, used in done[1:]]
+
+
+def growth_of_memory(size: int = 256 * MB) -> float:
+    """MB by which the process's largest size grew while so much was streamed, once the first eighth had passed."""
+    text = log_lines(8 * MB, seed=4, secret_every=20_000).encode()
+    masker, streamed_bytes, before = Masker(SECRETS), 0, 0
+    while streamed_bytes < size:
+        if streamed_bytes >= size // 8 and not before:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for place in range(0, len(text), CHUNK):
+            masker.feed(text[place : place + CHUNK])
+        streamed_bytes += len(text)
+    masker.finish()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def reference(python: str, engine: str, text: str) -> float:
@@ -154,29 +172,51 @@ def reference(python: str, engine: str, text: str) -> float:
     return float(done.stdout.split()[-1])
 
 
+def told(values: Sequence[float], form: str = ".2f") -> str:
+    """Median, and the least and the most in brackets."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def compare(name: str, text: str, plan: MaskPlan, interpreter: str | None, sample: int) -> str:
+    """A line of the table: each round measures our engine and then the others."""
+    run, data = streamed(plan), text.encode()
+    run(data[: 8 * CHUNK])
+    own, others = list[float](), {engine: list[float]() for engine in ENGINES if interpreter and sample}
+    for _ in range(ROUNDS):
+        own.append(rate(run, data))
+        for engine, rates in others.items():
+            rates.append(reference(str(interpreter), engine, text[:sample]))
+    line = f"{name:36}{told(own, '.1f'):>26}"
+    for engine, rates in others.items():
+        ratios = [ours / other for ours, other in zip(own, rates, strict=True)]
+        line += f"  {engine} {told(rates, '.3f')}, ratio {told(ratios, ',.0f')}"
+    return line
+
+
 def main(arguments: list[str]) -> int:
-    """Print the table; an argument names another interpreter that has the other engines."""
+    """Print the tables; an argument names another interpreter that has the other engines."""
     write = sys.stdout.write
-    interpreters = arguments or [each for each in (OTHERS,) if Path(each).exists()]
-    write(f"start, warm cache: {start_seconds():.2f} s\n")
+    interpreter = next((each for each in (*arguments, OTHERS) if Path(each).exists()), None)
+    write(f"{ROUNDS} rounds: median (least to most); load of the machine {os.getloadavg()[0]:.1f} at the beginning\n")
+    wall, used = start_seconds()
+    write(f"start, warm cache: {told(wall)} s, of it processor {told(used)} s\n")
     texts = {
-        "clean JSON logs": (log_lines(16 * MB, seed=1), SECRETS, 200_000),
+        "clean JSON logs": (log_lines(8 * MB, seed=1), SECRETS, 100_000),
         "a secret every 20 KB": (log_lines(8 * MB, seed=2, secret_every=20_000), SECRETS, 100_000),
         "dense private CSV": (dense_rows(2 * MB, seed=3), ANY_BYTES, 40_000),
         "clean JSON logs, all private types": (log_lines(4 * MB, seed=1), ANY_BYTES, 0),
     }
     default_scanner().load()
-    write(f"{'text':36}{'MB/s':>8}{'Presidio':>10}{'ratio':>9}{'detect-secrets':>16}{'ratio':>9}\n")
+    write(f"{'MB/s':36}{'hoopweb':>26}\n")
     for name, (text, plan, sample) in texts.items():
-        own = rate(streamed(plan), text.encode())
-        write(f"{name:36}{own:8.2f}")
-        if interpreters and sample:
-            for engine, width in (("presidio", 10), ("detect-secrets", 16)):
-                other = reference(interpreters[0], engine, text[:sample])
-                write(f"{other:{width}.4f}{own / other:8,.0f}x")
-        write("\n")
-    median, slow = small_answer_microseconds()
-    write(f"JSON answer of 1 KB: p50 {median:.0f} us, p99 {slow:.0f} us\n")
+        write(compare(name, text, plan, interpreter, sample) + "\n")
+    answers = [small_answer_microseconds() for _ in range(ROUNDS)]
+    middle, slow, cost = zip(*answers, strict=True)
+    write(
+        f"JSON answer of 1 KB: p50 {told(middle, '.0f')} us, p99 {told(slow, '.0f')} us, processor {told(cost, '.0f')} us\n"
+    )
+    write(f"memory after 32 MB of 256 MB streamed grew by {growth_of_memory():.1f} MB\n")
+    write(f"load of the machine {os.getloadavg()[0]:.1f} at the end\n")
     default_scanner.cache_clear()
     return 0
 

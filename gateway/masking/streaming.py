@@ -184,11 +184,13 @@ class Masker:
     def _found(self, block: _Block) -> tuple[list[ByteSpan], Table | None]:
         """The secrets seen, in order; and apart from them those of a table that need no look one by one."""
         text = _readable(block.window)
-        if not self._is_plain or self._is_same_length or text is not block.window or _NUMBER_CELL.search(text):
-            return self._scanner.byte_spans(text, self._wanted), None
         spans, table = self._scanner.parted(text, self._wanted)
         if table is None:
             return spans, None
+        # Asked only of tables: to look for such a number costs as much as all else in a text of JSON.
+        is_bulk = self._is_plain and not self._is_same_length and text is block.window
+        if not is_bulk or _NUMBER_CELL.search(text):
+            return sorted([*spans, *table.spans()]), None
         begin = max(block.first, self._last.end - block.shift if self._last is not None else 0)
         table, others = table.inside(block.first, begin, block.last)
         return sorted([*spans, *others]), table
