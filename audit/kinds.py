@@ -57,6 +57,10 @@ class EventKind(StrEnum):
     DETECTOR_LIVE = "detector.live"
     DETECTOR_TAKEN_BACK = "detector.taken_back"
     DETECTOR_TRIED = "detector.tried"
+    JOB_STARTED = "job.started"
+    JOB_WORKED = "job.worked"
+    JOB_ENDED = "job.ended"
+    RECORDING_REMASKED = "recording.remasked"
     EDGE_ENROLLED = "edge.enrolled"
     EDGE_FENCED = "edge.fenced"
     EDGE_KEY_ROTATED = "edge.key_rotated"
@@ -254,6 +258,10 @@ RULES: dict[EventKind, KindRule] = {
                 EventKind.DETECTOR_LIVE,
                 EventKind.DETECTOR_TAKEN_BACK,
                 EventKind.DETECTOR_TRIED,
+                EventKind.JOB_STARTED,
+                EventKind.JOB_WORKED,
+                EventKind.JOB_ENDED,
+                EventKind.RECORDING_REMASKED,
                 EventKind.APPROVAL_RULE_CREATED,
                 EventKind.APPROVAL_RULE_CHANGED,
                 EventKind.EDGE_ENROLLED,

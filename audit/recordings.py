@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import Q
 
 from audit.models import Recording, RecordingPart
 from gateway.sealing.services import seal, unseal
@@ -110,3 +111,20 @@ def _opened(row: Recording) -> RecordedHalf:
         is_whole=row.is_whole,
         recorded_at=row.recorded_at,
     )
+
+
+def older_halves(
+    *, tenant_id: UUID, after: tuple[datetime, UUID] | None, until: datetime, count: int
+) -> list[tuple[UUID, RecordedHalf]]:
+    """The next recordings by time and id, opened, with their own ids, locked: nobody corrects one meanwhile."""
+    rows = Recording.objects.for_tenant(tenant_id).filter(recorded_at__lte=until).order_by("recorded_at", "id")
+    if after is not None:
+        at, id_ = after
+        rows = rows.filter(Q(recorded_at__gt=at) | Q(recorded_at=at, id__gt=id_))
+    return [(row.pk, _opened(row)) for row in rows.select_for_update()[:count]]
+
+
+def replace_body(*, tenant_id: UUID, recording_id: UUID, body: bytes) -> None:
+    """Seal what is shown of one half anew; its salt, size and commitments stay."""
+    sealed = seal(tenant_id=tenant_id, column=BODY_COLUMN, plaintext=body[:LARGEST_RECORDED])
+    Recording.objects.for_tenant(tenant_id).filter(pk=recording_id).update(sealed_body=sealed)

@@ -9,7 +9,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoopweb.settings")
 app = Celery("hoopweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["gateway.tenants", "gateway.identity", "gateway.requests", "approvals", "audit", "hoopweb"])
+app.autodiscover_tasks(["gateway.tenants", "gateway.identity", "gateway.requests", "gateway.jobs", "approvals", "audit", "hoopweb"])
 app.conf.beat_schedule = {
     # The outbox is published after each commit; this finds what a crash or a lost broker left behind.
     "publish-outbox": {"task": "gateway.requests.tasks.sweep_outbox", "schedule": 5.0},
@@ -18,6 +18,7 @@ app.conf.beat_schedule = {
     "warn-of-ending-keys": {"task": "gateway.identity.tasks.warn_of_ending_keys", "schedule": 3600.0},
     # Two seconds: somebody may be asked for an answer that a client waits for. A turn the next one overtook is dropped.
     "follow-ledgers": {"task": "approvals.tasks.follow_ledgers", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-jobs": {"task": "gateway.jobs.tasks.sweep_jobs", "schedule": 5.0},
     "keep-access-reviews": {"task": "hoopweb.tasks.keep_access_reviews", "schedule": 3600.0},
     "tidy-notices": {"task": "approvals.tasks.tidy_notices", "schedule": 3600.0},
     "ledger-partitions": {"task": "audit.tasks.ensure_partitions", "schedule": 3600.0},

@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "gateway.connections",
     "approvals",
     "gateway.requests",
+    "gateway.jobs",
     "hoopweb",
 ]
 

@@ -29,6 +29,7 @@ class Right(StrEnum):
     TENANT_SUSPEND = "tenant:suspend"
     API_KEYS_WRITE = "api-keys:write"
     NOTICES_WRITE = "notices:write"
+    JOBS_RUN = "masking-jobs:run"
 
 
 class Role(StrEnum):

@@ -26,6 +26,10 @@ WRITES = [
     ("post", f"approvals/{ANY_ID}/votes/"),
     ("post", "approval-rules/"),
     ("patch", f"approval-rules/{ANY_ID}/"),
+    ("post", "masking-jobs/remasks/"),
+    ("post", "masking-jobs/scans/"),
+    ("post", "masking-jobs/copies/"),
+    ("delete", f"masking-jobs/{ANY_ID}/"),
     ("post", "detectors/"),
     ("post", "detectors/trial/"),
     ("patch", f"detectors/{ANY_ID}/"),
@@ -82,6 +86,9 @@ WRITES = [
 # Paths that are written only.
 UNREAD = (
     "/trial/",
+    "/remasks/",
+    "/scans/",
+    "/copies/",
     "tool-uses/",
     "agent-credentials/",
     "votes/",
@@ -180,6 +187,7 @@ LISTS = [
     "approval-rules/",
     "policies/",
     "detectors/",
+    "masking-jobs/",
     "connections/",
     "agents/",
     "keys/",

@@ -21,6 +21,7 @@ from approvals.models import ApprovalRule
 from approvals.notify.models import NoticeChannel
 from gateway.identity.door_models import AccountSecret, IdentityProvider, ProofKind, SignIn, WorkloadRule
 from gateway.identity.models import Device, Membership, ServiceAccount, User
+from gateway.jobs import services as jobs
 from gateway.policy import detectors
 from gateway.policy import services as policy
 from gateway.tenants.models import Tenant
@@ -100,6 +101,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         approval_rule = ApprovalRule.objects.create(tenant=acme, name="theirs", group="theirs")
         found = detectors.Definition(name="badge", pattern="BADGE", must_match=("BADGE",))
         detector = detectors.save(tenant=acme, definition=found, by_label="olga", now=timezone.now()).detector_id
+        job = jobs.start_remask(tenant=acme, by_label="olga", reason="", now=timezone.now())
         channel = NoticeChannel.objects.create(
             tenant=acme, name="pager", way="webhook", target="https://pager.example", created_at=NOW
         )
@@ -125,6 +127,7 @@ def theirs(story: Story, alice: User, acme: Tenant) -> dict[str, str]:
         "approval_rule_id": str(approval_rule.pk),
         "channel_id": str(channel.pk),
         "detector_id": str(detector),
+        "job_id": str(job.pk),
         # `/keys/` and `/api-keys/` name their parameter alike; see `filled`.
         "key_id": str(story.read.key_id),
         # The kill switch's page: an agent here, as `WORDS` says.
@@ -187,7 +190,7 @@ def test_no_path_is_left_out() -> None:
     assert known <= set(NUMBERS) | set(WORDS) | {
         "session_id", "request_id", "prompt_id", "approval_id", "connection_id", "agent_id", "policy_id", "revision_id",
         "user_id", "account_id", "provider_id", "sign_in_id", "device_id", "secret_id", "rule_id", "key_id", "subject", "approval_rule_id",
-        "review_id", "item_id", "access_id", "channel_id", "detector_id",
+        "review_id", "item_id", "access_id", "channel_id", "detector_id", "job_id",
     }, "a path takes a parameter of a new kind: give it an id of acme's above"  # fmt: skip
 
 

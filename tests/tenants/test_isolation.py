@@ -34,7 +34,7 @@ NOT_OF_A_TENANT = {
     "requests.EnrolmentToken": "invites an edge, which serves several tenants",
     "requests.EdgeBoot": "one life of an edge process",
 }
-OURS = ("tenants", "sealing", "identity", "audit", "policy", "connections", "approvals", "requests", "hoopweb")
+OURS = ("tenants", "sealing", "identity", "audit", "policy", "connections", "approvals", "requests", "jobs", "hoopweb")
 
 
 def our_models() -> list[type[models.Model]]:
