@@ -9,7 +9,9 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hoopweb.settings")
 app = Celery("hoopweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["gateway.tenants", "gateway.identity", "gateway.requests", "gateway.jobs", "approvals", "audit", "hoopweb"])
+app.autodiscover_tasks(
+    ["gateway.tenants", "gateway.identity", "gateway.requests", "gateway.jobs", "approvals", "audit", "hoopweb"]
+)
 app.conf.beat_schedule = {
     # The outbox is published after each commit; this finds what a crash or a lost broker left behind.
     "publish-outbox": {"task": "gateway.requests.tasks.sweep_outbox", "schedule": 5.0},
