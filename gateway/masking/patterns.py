@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 import re2
 
@@ -16,6 +17,8 @@ LONGEST_VALUE = 256
 # Instructions of the compiled program: beyond, a pass over a text costs too much.
 _LARGEST_PROGRAM = 4_000
 _MOST_MEMORY = 2 * 1024 * 1024
+# Python's own reader of patterns, which has no public name any more.
+_PARSER = import_module("re._parser")
 # How much of ordinary text a detector may take for what it looks for.
 _MOST_OF_ORDINARY = 0.05
 # What agents read all day, without a single thing to hide.
@@ -68,7 +71,7 @@ def _words(error: Exception) -> str:
 def _check_width(pattern: str) -> None:
     """RE2 does not tell how long a match may be; Python reads the same syntax and does."""
     try:
-        narrowest, widest = re._parser.parse(pattern).getwidth()  # type: ignore[attr-defined]
+        narrowest, widest = _PARSER.parse(pattern).getwidth()
     except (re.error, OverflowError, RecursionError):
         raise RuleRefused(
             "The pattern uses syntax that only one of the engines knows (as \\p or \\z): write it out."
