@@ -7,8 +7,8 @@ import pytest
 from gateway.connections.models import Connection
 from gateway.identity.models import User
 from gateway.jobs import tasks
-from tests.browser.test_approving import browser
-from tests.browser.test_notices import Tab, olga, tab
+from tests.browser.test_approving import Tab, browser
+from tests.browser.test_notices import olga, tab
 
 __all__ = ["browser", "olga", "tab"]
 
