@@ -90,7 +90,7 @@ class Machine:
         return self.post("agent-credentials/", {**body, **changed})
 
 
-def machine_of(tenant: Tenant, user: User, *, name: str = "laptop", key_storage: str = "os_keystore") -> Machine:
+def machine_of(tenant: Tenant, user: User, *, name: str = "laptop", key_storage: str = "separate_account") -> Machine:
     """Enrol a machine of a person, without the login."""
     private = Ed25519PrivateKey.generate()
     with in_tenant(tenant):

@@ -32,11 +32,11 @@ def enrolment(place: Place) -> tuple[Profile | None, list[Finding]]:
 
 
 def _key(profile: Profile) -> Finding:
-    if profile.key_storage != KeyStorage.FILE:
+    if profile.key_storage == KeyStorage.SEPARATE_ACCOUNT:
         return good("device_key", f"the device's key is kept apart from your account ({profile.key_storage}): level A")
     return note(
         "device_key",
-        "the device's key lies in a file of your account: whatever runs as you could sign with it, so calls are linked "
+        "the device's key lies where your account keeps it: whatever runs as you could sign with it, so calls are linked "
         "at level B at most",
         "have the key kept under an account of its own: hoopweb login --key-broker (docs/agents.md)",
     )

@@ -17,6 +17,7 @@ _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "fish", "ksh", "ash", "csh", "
 class KeyStorage(StrEnum):
     """Where a device's private key lies, as its owner's client said when it was enrolled."""
 
+    # It opens to whatever runs as the same account, once that is signed in.
     OS_KEYSTORE = "os_keystore"
     SEPARATE_ACCOUNT = "separate_account"
     # Whatever runs as the same account can read it, an agent's shell included.
@@ -73,11 +74,10 @@ def forgery_of(facts: HookFacts | None) -> str:
 
 def storage_cap(storage: str) -> Cap:
     """What the place of the device's key allows."""
-    if storage in {KeyStorage.OS_KEYSTORE, KeyStorage.SEPARATE_ACCOUNT}:
+    if storage == KeyStorage.SEPARATE_ACCOUNT:
         return BOUND
-    return Cap(
-        level=LinkLevel.CONVERSATION, reason="the device's key lies in a file that other processes of the account read"
-    )
+    where = "the system's key store, which opens to" if storage == KeyStorage.OS_KEYSTORE else "a file read by"
+    return Cap(level=LinkLevel.CONVERSATION, reason=f"the device's key lies in {where} other processes of the account")
 
 
 def prompt_cap(storage: str, facts: HookFacts | None, *, is_late: bool) -> Cap:

@@ -84,7 +84,7 @@ def test_one_agent_a_person_and_kind(acme: Tenant, laptop: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("key_storage", "named", "write", "secret"),
-    [("os_keystore", True, "admitted", "admitted"), ("file", True, "admitted", "refused")],
+    [("separate_account", True, "admitted", "admitted"), ("file", True, "admitted", "refused")],
 )
 def test_writes_need_b_and_secrets_need_a_once_the_pack_is_on(
     edge: EdgeLife, acme: Tenant, alice: User, key_storage: str, named: bool, write: str, secret: str

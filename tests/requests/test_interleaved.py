@@ -118,7 +118,7 @@ def test_every_call_is_linked_as_the_model_says(steps: list[tuple[str, int, floa
         now += timedelta(seconds=seconds)
         known = world.prompts[conversation]
         if what == "prompt":
-            cap = prompt_cap("os_keystore", HookFacts(agent_pid=1, parent_executable="node"), is_late=is_late)
+            cap = prompt_cap("separate_account", HookFacts(agent_pid=1, parent_executable="node"), is_late=is_late)
             known.append(Recorded(len(known), now, device, cap))
             continue
         turn = len(known) - 1 - (back if what == "background" else 0)
@@ -131,7 +131,7 @@ def _check(world: World, conversation: int, turn: int, device: UUID, now: dateti
     mine = world.prompts[conversation][turn]
     newer = [one.at for one in world.prompts[conversation][turn + 1 :]]
     facts = HelperFacts(is_below_agent=is_below, is_outlived=bool(newer))
-    cap = key_cap("os_keystore", facts, has_conversation=True, has_generation=True)
+    cap = key_cap("separate_account", facts, has_conversation=True, has_generation=True)
     issued = DeviceFacts(id=device, issued_at=now, cap=cap)
     link = link_of(key_of(world.facts(conversation, turn), conversation, turn, issued), now=now)
     assert (link.level, link.prompt_id) == _expected(mine, newer, device, now, is_below=is_below), link.reason
@@ -156,13 +156,13 @@ def test_where_no_turn_is_named_the_open_one_is_taken_and_never_at_a(
     steps: list[tuple[str, int, float, UUID, bool, bool, int]],
 ) -> None:
     world, now = World(), START
-    cap = key_cap("os_keystore", HelperFacts(is_below_agent=True), has_conversation=True, has_generation=False)
+    cap = key_cap("separate_account", HelperFacts(is_below_agent=True), has_conversation=True, has_generation=False)
     for what, conversation, seconds, device, _, is_late, _ in steps:
         now += timedelta(seconds=seconds)
         known = world.prompts[conversation]
         if what == "prompt":
             facts = HookFacts(agent_pid=1, parent_executable="node")
-            known.append(Recorded(len(known), now, device, prompt_cap("os_keystore", facts, is_late=is_late)))
+            known.append(Recorded(len(known), now, device, prompt_cap("separate_account", facts, is_late=is_late)))
             continue
         # The key may be up to three minutes old: which prompt is open is asked at the call.
         issued = DeviceFacts(id=device, issued_at=now - timedelta(seconds=170), cap=cap)
