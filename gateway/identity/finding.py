@@ -39,8 +39,12 @@ class _Part:
 
 
 def _part(model: type[models.Model], alias: str, *wanted: str) -> _Part:
-    """These fields of a model, or all; in the model's own order, in which `from_db` takes values."""
-    names = (field.attname for field in model._meta.concrete_fields)
+    """These fields of a model, or all; in the model's own order, in which `from_db` takes values.
+
+    JSON is left to be fetched when asked for: only the ORM's own compiler reads it out of its text.
+    """
+    plain = (field for field in model._meta.concrete_fields if not isinstance(field, models.JSONField))
+    names = (field.attname for field in plain)
     return _Part(model, alias, tuple(name for name in names if not wanted or name in wanted))
 
 
