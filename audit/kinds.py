@@ -118,7 +118,7 @@ class KindRule:
 
 
 # What a device's hook tells beside the words.
-_HOOK = frozenset({"device", "late", "link", "parent", "subagent"})
+_HOOK = frozenset({"device", "late", "link", "occurred_at", "parent", "subagent"})
 _CALLER = frozenset({"person", "agent", "key"})
 _CALL = _CALLER | {
     "connection",
@@ -133,6 +133,7 @@ _CALL = _CALLER | {
     "revision",
     "reason",
     "link",
+    "link_reason",
     "prompt",
     "tool_use",
     "edge",

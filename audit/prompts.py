@@ -59,7 +59,13 @@ class HookTold:
     @property
     def facts(self) -> dict[str, Any]:
         """What of it goes into events."""
-        told = {"parent": self.parent_conversation, "subagent": self.subagent, "device": self.device_label}
+        at = self.occurred_at.isoformat() if self.occurred_at is not None else ""
+        told = {
+            "parent": self.parent_conversation,
+            "subagent": self.subagent,
+            "device": self.device_label,
+            "occurred_at": at,
+        }
         return {name: value for name, value in told.items() if value} | ({"late": True} if self.is_late else {})
 
 

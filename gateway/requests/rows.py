@@ -154,6 +154,7 @@ def _call(row: ProxiedRequest) -> dict[str, Any]:
         "revision": row.revision,
         "reason": row.reason,
         "link": row.link,
+        **({"link_reason": row.link_reason} if row.link_reason else {}),
         "prompt": str(row.prompt_id) if row.prompt_id else None,
         **({"tool_use": str(row.tool_use_id)} if row.tool_use_id else {}),
         "edge": str(row.edge_id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -270,6 +271,14 @@ def test_a_key_in_a_file_never_proves_more_than_b(edge: EdgeLife, acme: Tenant, 
     assert answer.json()["level_cap"] == "B"
     row = call_of(edge, acme, answer)
     assert (row.link, "file" in row.link_reason) == ("B", True)
+    [admitted] = [data for kind, data in events_of(acme, row.pk) if kind == "request.admitted"]
+    assert (admitted["link"], admitted["link_reason"]) == ("B", row.link_reason)
+
+
+def test_a_prompts_event_tells_when_the_device_says_it_was(acme: Tenant, laptop: Machine) -> None:
+    made = laptop.prompt("conv-1", "gen-1", occurred_at="2026-03-04T05:06:07Z")
+    [recorded] = [data for kind, data in events_of(acme, UUID(id_of(made))) if kind == "prompt.recorded"]
+    assert recorded["occurred_at"].startswith("2026-03-04T05:06:07")
 
 
 def test_a_machine_made_turn_is_told_with_what_led_to_it(edge: EdgeLife, acme: Tenant, laptop: Machine) -> None:
