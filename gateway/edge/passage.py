@@ -11,7 +11,7 @@ from typing import Protocol
 
 from gateway.edge import http1, problems
 from gateway.edge.tally import CallTally
-from gateway.masking.stored import TokenWatch
+from gateway.masking.uploads import UploadWatch
 from gateway.wire import aws_chunked
 from gateway.wire.contract import SignedChunks, Upstream
 
@@ -46,7 +46,7 @@ class _Watched:
     def __init__(self, passage: Passage) -> None:
         self.framing = passage.framing
         self._passage = passage
-        self._watch = TokenWatch()
+        self._watch = UploadWatch()
 
     def feed(self, data: bytes) -> bytes:
         if self._watch.saw_token(data):
@@ -54,6 +54,8 @@ class _Watched:
         return self._passage.feed(data)
 
     def end(self) -> bytes:
+        if self._watch.ended():
+            raise problems.MaskTokenStored()
         return self._passage.end()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from typing import Any
 
 import pytest
@@ -27,7 +29,18 @@ def guarded(w: World, **upstream: Any) -> Bucket:
     return bucket
 
 
-@pytest.mark.parametrize("body", [TOKEN, TOKEN + PLAIN, PLAIN + TOKEN + PLAIN, PLAIN + TOKEN], ids=len)
+@pytest.mark.parametrize(
+    "body",
+    [
+        TOKEN,
+        TOKEN + PLAIN,
+        PLAIN + TOKEN + PLAIN,
+        PLAIN + TOKEN,
+        gzip.compress(TOKEN),
+        gzip.compress(os.urandom(200_000) + b"\n" + TOKEN),
+    ],
+    ids=len,
+)
 async def test_a_mask_token_is_never_stored(world: Worlds, body: bytes) -> None:
     async with world() as w:
         bucket = guarded(w)
