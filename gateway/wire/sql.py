@@ -55,8 +55,8 @@ _HARMLESS = re.compile(
     r"|jsonb?_\w+|obj_description|pg_backend_pid|pg_\w+_size|pg_size_pretty|pg_get_\w+def|quote_\w+|regexp_\w+"
     r"|row_to_json|to_(json|jsonb|tsquery|tsvector)|uuid_generate_v\d|version|width_bucket"
 )
-# The parser's own messages quote the statement.
-logging.getLogger("sqlglot").disabled = True
+# The parser's own messages quote the statement. A filter, as configuring logging anew would enable the logger again.
+logging.getLogger("sqlglot").addFilter(lambda _record: False)
 
 
 def statements(text: str, dialects: Collection[str]) -> tuple[SqlStatement, ...]:

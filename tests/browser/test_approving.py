@@ -193,4 +193,5 @@ def test_a_member_is_shown_only_what_the_role_opens(tab: Tab, world: Story) -> N
         "1",
         "API",
         "keys",
+        "Notices",
     ]

@@ -16,8 +16,8 @@ from audit.ledger.tree import leaf_hash
 from tests.journeys.product import FINAL, Product
 
 _WITNESS = re.compile(r" hoopweb/([0-9a-f-]{36})#([0-9a-f]{64})$")
-# What reaches the stand-in beside calls of agents: the seed, the tests' own look, hoopweb's role sessions, connection tests and pins.
-_NOT_AN_AGENTS = ("app/hoopweb-seed", "app/truth", " hoopweb-pin/")
+# What reaches the stand-in beside calls of agents: the seed, the tests' own look, hoopweb's role sessions, connection tests, pins and masking jobs.
+_NOT_AN_AGENTS = ("app/hoopweb-seed", "app/truth", " hoopweb-pin/", " hoopweb-job/")
 FINAL_KINDS = tuple(f"request.{state}" for state in FINAL)
 
 

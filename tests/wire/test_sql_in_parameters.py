@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 from typing import Any
 
 import pytest
@@ -201,6 +202,8 @@ def test_more_statements_than_anybody_sends_are_unknown() -> None:
 
 
 def test_no_statement_reaches_a_log(caplog: Any) -> None:
+    # As Django and Celery do when they start.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     with caplog.at_level(logging.DEBUG):
         statements("CALL steal('hunter2')", POSTGRES)
         statements("SELEC 'hunter2' FRM", POSTGRES)

@@ -255,7 +255,7 @@ def _looked_up(content: Any) -> Unfolded:
     A reference put together from parts, by a function of the template, is not read here.
     """
     try:
-        texts = [text for node in walk(content) for pair in node.items() for text in _texts(pair)]
+        texts = list(_texts(content))
     except ValueError:
         return FOLDED
     actions = [_LOOK_UPS[match[1]] for text in texts for match in _LOOK_UP.finditer(text)]
@@ -265,13 +265,20 @@ def _looked_up(content: Any) -> Unfolded:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    waiting = [value]
+    """Every text under a value, names included; stops with ValueError past MOST_NODES."""
+    waiting, seen = [value], 0
     while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list | tuple):
-            waiting.extend(value)
+        node = waiting.pop()
+        seen += 1
+        if seen > MOST_NODES:
+            raise ValueError("too many nodes")
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, Mapping):
+            waiting.extend(node)
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
 def _template_resource(resource: Any) -> Unfolded:
