@@ -169,7 +169,7 @@ def default_scanner(cache_dir: Path | None = None) -> ContentScanner:
     return ContentScanner(cache_dir)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def scanner_for(detectors: bytes) -> ContentScanner:
     """The shared scanner with the tenant's own rules that a mask plan brings; raises ScannerFailed."""
     return default_scanner().with_tenant(unpacked(detectors)) if detectors else default_scanner()

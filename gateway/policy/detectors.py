@@ -6,6 +6,7 @@ What a pattern may be is `gateway.masking`'s; who may change detectors is asked 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from audit.kinds import EventKind
 from audit.models import Recording
 from audit.recordings import recorded_halves
 from audit.services import append
-from gateway.masking.patterns import RuleRefused, check_ordinary
+from gateway.masking.patterns import RuleRefused, check_ordinary, check_speed
 from gateway.masking.tenant_rules import Checksum, CompiledRule, TenantRule, TenantRules, packed
 from gateway.policy.detector_models import Detector, DetectorVersion, LiveDetectors
 from gateway.policy.problems import DetectorChanged, DetectorRefused, DetectorUnknown
@@ -74,6 +75,7 @@ def checked(definition: Definition) -> CompiledRule:
     try:
         made = CompiledRule(definition.rule())
         check_ordinary(made.spans)
+        check_speed(made.spans, time.thread_time)
         packed([made.rule])
     except RuleRefused as refused:
         raise DetectorRefused(str(refused)) from None
@@ -157,7 +159,8 @@ def save(
         created_at=now,
         created_by=by_label,
     )
-    _record(EventKind.DETECTOR_SAVED, detector, f"version {made.number}: {made.pattern}", by_label, now)
+    # Not the pattern: it may hold what is to be hidden, and an event stays for ever.
+    _record(EventKind.DETECTOR_SAVED, detector, f"version {made.number}", by_label, now)
     return made
 
 
@@ -192,7 +195,7 @@ def _pack(tenant: Tenant, now: datetime) -> None:
     live = detectors(tenant).filter(live__isnull=False)
     rules = [one.live.rule(one.name) for one in live if one.live is not None]
     try:
-        TenantRules(rules)
+        check_speed(TenantRules(rules).spans, time.thread_time, is_whole_set=True)
         data = packed(rules)
     except RuleRefused as refused:
         raise DetectorRefused(str(refused)) from None
