@@ -170,6 +170,8 @@ _APPROVAL = frozenset({"person", "rules", "revision", "digest", "quorum", "expir
 }
 _ADMIN = frozenset(
     {"by", "key", "name", "what", "connection", "agent", "user", "roles", "scopes", "expires_at", "result", "reason"}
+    # How a device found the prompt it asked keys for, in its own words.
+    | {"link_reason"}
     # By what the person was there, where that had to be fresh.
     | {"proof", "proof_age_seconds"}
     # An edge's fenced life: which boot, and the calls nobody can tell about.

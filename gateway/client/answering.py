@@ -9,7 +9,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,11 +21,15 @@ from gateway.client.errors import ClientError, GatewayUnreachable
 from gateway.client.generations import Found, Generations
 from gateway.client.held_keys import HeldKeys, Issued
 from gateway.client.hook_payloads import Agent
+from gateway.client.lineage import Lineage, Standing
+from gateway.client.processes import Process
 from gateway.client.state import Place
 
 PROMPTS = "/api/v1/prompts/"
 CREDENTIALS = "/api/v1/agent-credentials/"
 _LONGEST_SECONDS = 180.0
+_HOOK_SECONDS = 2.0
+_MOST_WAITS = 512
 # What the broker signs, and nothing else: a process of this account can ask it for anything.
 SIGNED = frozenset(
     {("GET", "/api/v1/device/"), ("DELETE", "/api/v1/device/"), ("POST", PROMPTS), ("POST", "/api/v1/tool-uses/")}
@@ -39,8 +44,13 @@ class Answering:
     def __init__(self, place: Place, gateway: Gateway, *, monotonic: Callable[[], float]) -> None:
         self._place, self._gateway, self._monotonic = place, gateway, monotonic
         self._held: HeldKeys[KeyName] = HeldKeys()
-        self._generations = Generations(ticks_per_second=os.sysconf("SC_CLK_TCK"))
+        ticks = os.sysconf("SC_CLK_TCK")
+        self._generations = Generations(ticks_per_second=ticks)
+        self._lineage = Lineage(ticks_per_second=ticks, look=processes.whereabouts, is_alive=processes.is_alive)
+        # Conversations named before any hook told of them -> until when they are waited for.
+        self._waits: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
+        self._has_opened = threading.Condition(self._lock)
 
     def answer(self, fields: dict[str, str], pid: int) -> str:
         """The answer to the process `pid`; raises ClientError."""
@@ -58,15 +68,35 @@ class Answering:
     # -- keys
 
     def _credentials(self, connection: str, agents: dict[str, str], pid: int) -> str:
-        chain = processes.chain(pid)
-        with self._lock:
-            found = self._generations.find(list(agents.values()), chain)
+        found = self._found(list(agents.values()), processes.chain(pid))
         agent = next((name for name, its in agents.items() if its == found.conversation), "")
         if found.conversation and found.generation is None:
             # Whichever prompt the gateway finds open now may not be the one of the next call.
             return self._issue(connection, agent, found).plaintext
         name = (connection, found.conversation, found.generation or "", found.is_below_agent)
         return self._held.get(name, lambda: self._issue(connection, agent, found), now=self._monotonic)
+
+    def _found(self, named: Sequence[str], chain: Sequence[Process]) -> Found:
+        """Where the process belongs. A conversation that is new here is waited for: its hook may be on the way.
+
+        A sub-agent's first command can come before the event that tells of the sub-agent.
+        """
+        with self._has_opened:
+            found = self._generations.find(named, chain)
+            if not found.conversation or self._generations.knows(found.conversation):
+                return found
+            seconds = self._seconds_to_wait(found.conversation)
+            if self._has_opened.wait_for(lambda: self._generations.knows(found.conversation), timeout=seconds):
+                return self._generations.find(named, chain)
+            return found
+
+    def _seconds_to_wait(self, conversation: str) -> float:
+        """What is left of the wait that began when the conversation was first named; it is waited for once."""
+        ends_at = self._waits.setdefault(conversation, self._monotonic() + _HOOK_SECONDS)
+        self._waits.move_to_end(conversation)
+        while len(self._waits) > _MOST_WAITS:
+            self._waits.popitem(last=False)
+        return max(0.0, ends_at - self._monotonic())
 
     def _issue(self, connection: str, agent: str, found: Found) -> Issued:
         asked_at = self._monotonic()
@@ -96,19 +126,48 @@ class Answering:
             return json.dumps(self._gateway.call(method, path))
         fields = json.loads(body)
         chain = processes.chain(pid)
-        fields["process"] = _standing(facts(chain), fields)
-        at = time.clock_gettime(time.CLOCK_BOOTTIME) - _waited(fields, datetime.now(UTC))
+        fields["process"] = _seen(facts(chain), fields)
+        if path != PROMPTS:
+            return json.dumps(self._gateway.call(method, path, fields))
+        main = _poster(chain, fields)
+        fields["process"] = _with_standing(fields["process"], self._standing(fields, main, chain))
+        at = time.clock_gettime(time.CLOCK_BOOTTIME)
         told = self._gateway.call(method, path, fields)
-        if path == PROMPTS:
-            agent = main_process(chain)
-            with self._lock:
-                self._generations.opened(
-                    str(fields["conversation"]),
-                    str(fields["generation"]),
-                    at=at,
-                    agent=agent,
-                )
+        with self._has_opened:
+            if main is not None:
+                self._lineage.seen(main, at=at)
+            conversation, generation = str(fields["conversation"]), str(fields["generation"])
+            self._generations.opened(conversation, generation, at=at - _waited(fields, datetime.now(UTC)), agent=main)
+            self._has_opened.notify_all()
         return json.dumps(told)
+
+    def _standing(self, fields: dict[str, Any], main: Process | None, chain: Sequence[Process]) -> Standing:
+        """Of what waited in the spool, its agent is looked at now; where that has ended, nothing can be said for it."""
+        if main is None:
+            return Standing(is_doubtful=bool(fields.get("is_late")))
+        above = chain[chain.index(main) + 1 :] if main in chain else processes.chain(main.pid)[1:]
+        with self._lock:
+            rivals = self._generations.agents_of(str(fields["conversation"]))
+            return self._lineage.standing(main, above, rivals)
+
+
+def _poster(chain: Sequence[Process], fields: dict[str, Any]) -> Process | None:
+    """The main process whose prompt this is: for what waited in the spool, the one of its own hook, if it still runs."""
+    then = fields["process"]
+    main = main_process(chain)
+    if not fields.get("is_late") or main is None or main.identity == (then["agent_pid"], then["agent_started"]):
+        return main
+    found = processes.process(then["agent_pid"]) if isinstance(then["agent_pid"], int) else None
+    return found if found is not None and found.started_ticks == then["agent_started"] else None
+
+
+def _with_standing(seen: dict[str, Any], standing: Standing) -> dict[str, Any]:
+    return {
+        **seen,
+        "is_inside_agent_shell": seen["is_inside_agent_shell"] or standing.is_inside_agent,
+        "is_doubtful": standing.is_doubtful,
+        "is_second_agent": standing.is_second_agent,
+    }
 
 
 def _waited(fields: dict[str, Any], now: datetime) -> float:
@@ -121,13 +180,14 @@ def _waited(fields: dict[str, Any], now: datetime) -> float:
         return 0.0
 
 
-def _standing(seen: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+def _seen(seen: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     """What stands above a hook: as seen now, and for what waited in the spool also as its own hook saw it then."""
     then = fields.get("process")
     if not fields.get("is_late") or not isinstance(then, dict):
         return seen
     is_inside = seen["is_inside_agent_shell"] or then.get("is_inside_agent_shell") is not False
-    return {**(then if seen["agent_pid"] is not None else seen), "is_inside_agent_shell": is_inside}
+    kept = {name: then.get(name, seen[name]) for name in seen} if seen["agent_pid"] is not None else seen
+    return {**kept, "is_inside_agent_shell": is_inside}
 
 
 def _asked(connection: str, agent: str, found: Found) -> dict[str, Any]:
@@ -136,7 +196,6 @@ def _asked(connection: str, agent: str, found: Found) -> dict[str, Any]:
         "agent": agent,
         "conversation": found.conversation,
         "generation": found.generation,
-        "tool_use_id": None,
         "how": found.how,
         "process": {"is_below_agent": found.is_below_agent, "is_outlived": found.is_outlived},
     }

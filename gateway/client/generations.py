@@ -11,22 +11,28 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from gateway.client.processes import Process
+from gateway.client.processes import Identity, Process
 
 # A machine rarely runs ten conversations; each keeps as many prompts back as a background command may be old.
 _MOST_CONVERSATIONS = 512
 _MOST_GENERATIONS = 64
 _MOST_TREES = 4096
+# A conversation moves to a new main process when its agent is started again, and rarely has two at once.
+_MOST_AGENTS = 16
 # A hook's answer and the first command can fall into one clock tick.
 _SLACK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """One prompt as the gateway has it; `at` in seconds since the machine's boot."""
+    """One prompt as the gateway has it; `at` in seconds since the machine's boot.
+
+    `agent` is the main process that posted it, None where that is not known.
+    """
 
     generation: str
     at: float
+    agent: Identity | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +51,12 @@ class Found:
 @dataclass(slots=True)
 class _Conversation:
     opened: list[Opened] = field(default_factory=list)
-    # The main processes its hooks hung below, each with its session.
-    agents: dict[tuple[int, int], int] = field(default_factory=dict)
+    # The main processes its hooks hung below, each with its session; the longest unused first.
+    agents: OrderedDict[Identity, int] = field(default_factory=OrderedDict)
+
+    def opened_by(self, agent: Identity | None) -> Sequence[Opened]:
+        """The prompts a command below `agent` can belong to: not those of another main process."""
+        return [one for one in self.opened if agent is None or one.agent in {None, agent}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +73,7 @@ class Generations:
     def __init__(self, *, ticks_per_second: float) -> None:
         self._ticks = ticks_per_second
         self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
-        self._trees: OrderedDict[tuple[str, tuple[int, int]], _Tree] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, Identity], _Tree] = OrderedDict()
 
     def opened(self, conversation: str, generation: str, *, at: float, agent: Process | None) -> None:
         """A prompt was recorded; `agent` is the main process its hook hung below. Twice is once."""
@@ -71,12 +81,24 @@ class Generations:
         self._conversations.move_to_end(conversation)
         if agent is not None:
             held.agents[agent.identity] = agent.session
+            held.agents.move_to_end(agent.identity)
+            while len(held.agents) > _MOST_AGENTS:
+                held.agents.popitem(last=False)
         if all(one.generation != generation for one in held.opened):
             # What waited in a spool is told late, and was open before what was told meanwhile.
-            insort(held.opened, Opened(generation=generation, at=at), key=lambda one: one.at)
+            told = Opened(generation=generation, at=at, agent=agent.identity if agent is not None else None)
+            insort(held.opened, told, key=lambda one: one.at)
             del held.opened[:-_MOST_GENERATIONS]
         while len(self._conversations) > _MOST_CONVERSATIONS:
             self._conversations.popitem(last=False)
+
+    def agents_of(self, conversation: str) -> tuple[Identity, ...]:
+        """The main processes that posted prompts of a conversation."""
+        return tuple(self._agents(conversation))
+
+    def knows(self, conversation: str) -> bool:
+        """Whether a prompt of it was told."""
+        return conversation in self._conversations
 
     def find(self, named: Sequence[str], chain: Sequence[Process]) -> Found:
         """Return where the process at the chain's foot belongs. `named` are the conversations of its environment."""
@@ -86,19 +108,20 @@ class Generations:
         held = self._conversations.get(conversation, _Conversation())
         agent = next((index for index, its in enumerate(chain) if its.identity in held.agents), None)
         anchor = _anchor(chain[1:agent] if agent is not None else _same_session(chain[1:]))
-        is_below = agent is not None or (anchor is not None and _was_below(anchor, chain[-1], held))
-        return self._found(conversation, held, anchor, how, is_below_agent=is_below)
+        is_below = agent is not None or (anchor is not None and _was_below(anchor, chain, held))
+        opened = held.opened_by(chain[agent].identity if agent is not None else None)
+        return self._found(conversation, opened, anchor, how, is_below_agent=is_below)
 
     def _found(
-        self, conversation: str, held: _Conversation, anchor: Process | None, how: str, *, is_below_agent: bool
+        self, conversation: str, opened: Sequence[Opened], anchor: Process | None, how: str, *, is_below_agent: bool
     ) -> Found:
         began = anchor.started_ticks / self._ticks if anchor is not None else None
         remembered = self._trees.get((conversation, anchor.identity)) if anchor is not None else None
-        generation = (remembered.generation if remembered else None) or _open_at(held.opened, began)
+        generation = (remembered.generation if remembered else None) or _open_at(opened, began)
         is_below_agent = is_below_agent or (remembered is not None and remembered.is_below_agent)
         if anchor is not None:
             self._remember((conversation, anchor.identity), _Tree(generation=generation, is_below_agent=is_below_agent))
-        newest = held.opened[-1].generation if held.opened else generation
+        newest = opened[-1].generation if opened else generation
         return Found(
             conversation=conversation,
             generation=generation,
@@ -108,7 +131,7 @@ class Generations:
             began=began,
         )
 
-    def _remember(self, tree: tuple[str, tuple[int, int]], found: _Tree) -> None:
+    def _remember(self, tree: tuple[str, Identity], found: _Tree) -> None:
         self._trees[tree] = found
         self._trees.move_to_end(tree)
         while len(self._trees) > _MOST_TREES:
@@ -125,7 +148,7 @@ class Generations:
                 return (found[0], told) if len(found) == 1 else ("", "one agent above holds several conversations")
         return "", "the environment names several conversations" if named else "no agent is known here"
 
-    def _agents(self, conversation: str) -> Collection[tuple[int, int]]:
+    def _agents(self, conversation: str) -> Collection[Identity]:
         held = self._conversations.get(conversation)
         return held.agents if held is not None else ()
 
@@ -154,7 +177,11 @@ def _same_session(above: Sequence[Process]) -> Sequence[Process]:
     return [its for its in above if its.session == above[0].session] if above else []
 
 
-def _was_below(anchor: Process, uppermost: Process, held: _Conversation) -> bool:
-    """A command left behind when its shell ended (its parent is the machine's first process), in an agent's session."""
-    is_left_behind = uppermost.parent <= 1 and uppermost.session == anchor.session
+def _was_below(anchor: Process, chain: Sequence[Process], held: _Conversation) -> bool:
+    """A command left behind when its shell ended, in an agent's session.
+
+    A child is born into its parent's session: one that leads none and has another than its parent was adopted.
+    """
+    parent = next((its for its in chain[chain.index(anchor) + 1 :]), None)
+    is_left_behind = parent is None or (anchor.session != anchor.pid and anchor.session != parent.session)
     return is_left_behind and anchor.session in held.agents.values()

@@ -15,7 +15,7 @@ from gateway.client import places
 from gateway.client.errors import BrokerFailed, ClientError, GatewayUnreachable, Refused
 
 # A broker of another version ends itself and makes room for one of ours.
-PROTOCOL = "1"
+PROTOCOL = "2"
 # A prompt of an agent with all its attachments' names; the gateway takes no larger one.
 LARGEST_FRAME = 4 * 1024 * 1024
 _LENGTH = struct.Struct(">I")

@@ -20,6 +20,18 @@ _WITH_VALUE = frozenset({"--rcfile", "--init-file", "-o", "-O", "+O", "--init-co
 AGENT_SHELL_MARKS = ("CURSOR_AGENT=", "CLAUDECODE=", "CODEX_THREAD_ID=", "GEMINI_CLI=", "OPENCODE_SESSION_ID=")
 
 
+# A process's number and its start, in the kernel's ticks since boot.
+Identity = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """The account that started a process (its real user id), and its control group's path; -1 and empty if unseen."""
+
+    account: int = -1
+    group: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One process. `started_ticks` is since the machine's boot, in the kernel's clock ticks."""
@@ -31,9 +43,11 @@ class Process:
     name: str
     executable: str
     arguments: tuple[str, ...]
+    # The device number of its controlling terminal; 0 without one.
+    terminal: int = 0
 
     @property
-    def identity(self) -> tuple[int, int]:
+    def identity(self) -> Identity:
         return self.pid, self.started_ticks
 
     @property
@@ -73,7 +87,29 @@ def process(pid: int) -> Process | None:
         name=head.partition("(")[2],
         executable=_executable(pid),
         arguments=_arguments(pid),
+        terminal=int(numbers[4]),
     )
+
+
+def whereabouts(its: Process) -> Whereabouts:
+    """Whose it is and where it was put; what cannot be seen is the same for all."""
+    account = next((line.split()[1] for line in _lines(its.pid, "status") if line.startswith("Uid:")), "-1")
+    # cgroup(7): version 2 has one line, numbered 0; version 1 has the service manager's own hierarchy.
+    groups = [line.split(":", 2) for line in _lines(its.pid, "cgroup")]
+    found = next((path for number, kind, path in groups if number == "0" or kind == "name=systemd"), "")
+    return Whereabouts(account=int(account), group=found)
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether this very process still runs."""
+    its = process(identity[0])
+    return its is not None and its.identity == identity
+
+
+def _lines(pid: int, name: str) -> list[str]:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read(16384).splitlines()
+    return []
 
 
 def chain(pid: int) -> tuple[Process, ...]:

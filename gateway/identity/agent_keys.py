@@ -64,12 +64,13 @@ def issue(
     generation: str,
     prompt_id: UUID | None,
     cap: Cap,
+    how: str,
     now: datetime,
     random: Random,
 ) -> tuple[GatewayKey, IssuedGatewayKey]:
     """Return the keys of this (connection, conversation, generation): those that live, or new ones near their end.
 
-    Raises AgentSuspended, NameRefused or NotAMember.
+    `how` is the first asker's: keys that are given again keep theirs. Raises AgentSuspended, NameRefused or NotAMember.
     """
     if by.user is None or by.device is None:
         raise NotAMember("These keys are issued to a person's enrolled device")
@@ -95,6 +96,7 @@ def issue(
         random=random,
         device=by.device,
         cap=cap,
+        how=how,
     )
 
 

@@ -26,12 +26,18 @@ class KeyStorage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookFacts:
-    """What the client saw above a hook. `agent_pid` is None where no agent's main process started it."""
+    """What the client saw above a hook. `agent_pid` is None where no agent's main process started it.
+
+    `is_doubtful`: another agent's command may have started that main process. `is_second_agent`: another one, still
+    alive, has posted prompts of the same conversation.
+    """
 
     agent_pid: int | None = None
     agent_started: int | None = None
     parent_executable: str = ""
     is_inside_agent_shell: bool = False
+    is_doubtful: bool = False
+    is_second_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,12 @@ def prompt_cap(storage: str, facts: HookFacts | None, *, is_late: bool) -> Cap:
         caps.append(Cap(level=LinkLevel.CONVERSATION, reason="the prompt was recorded late, from the device's spool"))
     if facts is None:
         caps.append(Cap(level=LinkLevel.DECLARED, reason="nothing was told about the process that posted the prompt"))
+    elif facts.is_doubtful:
+        caps.append(
+            Cap(level=LinkLevel.DECLARED, reason="another agent's command may have started what posted the prompt")
+        )
+    elif facts.is_second_agent:
+        caps.append(Cap(level=LinkLevel.CONVERSATION, reason="two main processes post prompts of this conversation"))
     return weakest(*caps)
 
 

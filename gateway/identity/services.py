@@ -247,11 +247,13 @@ def issue_gateway_key(
     random: Random,
     device: Device | None = None,
     cap: Cap | None = None,
+    how: str = "",
 ) -> tuple[GatewayKey, IssuedGatewayKey]:
     """Issue AWS-shaped keys for one person or workload, agent and connection; secret and token are returned once.
 
-    With a device, its token follows from its secret, so that the keys can be given again while they live. Raises
-    LifetimeRefused, NameRefused, NotAMember or AgentSuspended; the commit refuses a foreign connection.
+    With a device, its token follows from its secret, so that the keys can be given again while they live; `how` is its
+    word on how it found the prompt, kept in the event. Raises LifetimeRefused, NameRefused, NotAMember or
+    AgentSuspended; the commit refuses a foreign connection.
     """
     holder = user or service_account
     if holder is None or (user and service_account):
@@ -280,7 +282,7 @@ def issue_gateway_key(
         link_cap=cap.level.value if cap is not None else "",
         cap_reason=cap.reason[:200] if cap is not None else "",
     )
-    _record_issue(made, holder, agent, by_label, now)
+    _record_issue(made, holder, agent, by_label, now, how=how)
     return made, issued
 
 
@@ -309,7 +311,7 @@ def _sealed(tenant: Tenant, plaintext_secret: str) -> bytes:
 
 
 def _record_issue(
-    key: GatewayKey, holder: User | ServiceAccount, agent: Agent | None, by_label: str, now: datetime
+    key: GatewayKey, holder: User | ServiceAccount, agent: Agent | None, by_label: str, now: datetime, *, how: str
 ) -> None:
     data = {
         "by": by_label,
@@ -322,6 +324,8 @@ def _record_issue(
         data["agent"] = agent.name
     if key.device is not None:
         data |= {"what": f"device {key.device.name}", "result": f"at most {key.link_cap}", "reason": key.cap_reason}
+    if how:
+        data["link_reason"] = how
     append(tenant_id=key.tenant_id, kind=EventKind.KEY_ISSUED, at=now, subject=key.pk, data=data)
 
 

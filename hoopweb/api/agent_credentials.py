@@ -37,7 +37,6 @@ class AgentCredentialsBody(StrictSerializer):
     agent = serializers.CharField(required=False, allow_null=True, allow_blank=True, default="", max_length=40)
     conversation = _name()
     generation = _name()
-    tool_use_id = _name()
     how = serializers.CharField(required=False, allow_blank=True, default="", max_length=400)
     process = HelperBody(required=False, allow_null=True, default=None)
 
@@ -77,6 +76,7 @@ class AgentCredentials(DeviceView):
             generation=generation,
             prompt_id=prompt.pk if prompt else None,
             cap=cap,
+            how=body["how"],
             now=self.now,
             random=os.urandom,
         )

@@ -62,6 +62,8 @@ class ProcessBody(StrictSerializer):
     )
     parent_executable = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_PATH)
     is_inside_agent_shell = serializers.BooleanField(required=False, default=False)
+    is_doubtful = serializers.BooleanField(required=False, default=False)
+    is_second_agent = serializers.BooleanField(required=False, default=False)
 
 
 class HookBody(StrictSerializer):

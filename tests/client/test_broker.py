@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.client import api, link
+from gateway.client import answering, api, link
 from gateway.client.answering import Answering
 from gateway.client.broker import Broker
 from gateway.client.errors import BrokerFailed, ClientError, Refused
@@ -60,9 +60,9 @@ def serving(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(place.socket)
         listener.listen()
-        answering = Answering(place, api.open_gateway(place), monotonic=time.monotonic)
+        answers = Answering(place, api.open_gateway(place), monotonic=time.monotonic)
         uid = os.getuid() if served_uid is None else served_uid
-        running = Broker(place, listener, answering, served_uid=uid, idle_seconds=idle_seconds)
+        running = Broker(place, listener, answers, served_uid=uid, idle_seconds=idle_seconds)
         thread = threading.Thread(target=running.run)
         thread.start()
         try:
@@ -254,6 +254,37 @@ def test_a_process_that_outlives_its_prompt_stays_with_it(laptop: Machine) -> No
     assert rest == first != now
     asked = [(one["conversation"], one["generation"]) for one in laptop.gateway.of(CREDENTIALS)]
     assert asked == [("talk", "first"), ("talk", "second")]
+
+
+def test_a_call_that_comes_before_its_conversations_hook_waits_for_it(laptop: Machine) -> None:
+    """A sub-agent's first command can be faster than the event that tells of the sub-agent."""
+    submit(laptop, "first")
+    early = subprocess.Popen(
+        [sys.executable, "-m", "gateway.client", "credentials", "--connection", "b"],
+        cwd=CHECKOUT,
+        env=laptop.environment(CURSOR_CONVERSATION_ID="child"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(0.5)
+    fields = json.dumps({**PROMPT, "conversation": "child", "generation": "task"})
+    subprocess.run([sys.executable, "-c", HOOK, laptop.place().home, fields], cwd=CHECKOUT, check=True)
+    out, _ = early.communicate(timeout=20)
+    assert json.loads(out)["Version"] == 1
+    assert [one.path for one in laptop.gateway.seen] == ["/api/v1/prompts/"] * 2 + [CREDENTIALS]
+    (asked,) = laptop.gateway.of(CREDENTIALS)
+    assert (asked["conversation"], asked["process"]["is_below_agent"]) == ("child", True)
+
+
+def test_a_conversation_no_hook_tells_of_is_waited_for_once(laptop: Machine) -> None:
+    began = time.monotonic()
+    keys(laptop, "unheard")
+    first = time.monotonic() - began
+    for _ in range(3):
+        keys(laptop, "unheard")
+    rest = time.monotonic() - began - first
+    assert first > answering._HOOK_SECONDS > rest / 3
+    assert len(laptop.gateway.of(CREDENTIALS)) == 4
 
 
 def test_without_a_variable_keys_still_follow_the_agent_above(laptop: Machine) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 from gateway.client.generations import Generations
+from hoopweb.stack.plan import CHECKOUT
 from tests.client import payloads
 from tests.client.payloads import CONVERSATION
 from tests.client.world import Machine
@@ -38,6 +41,30 @@ def test_a_command_after_the_outage_belongs_to_the_prompt_that_waited(laptop: Ma
     hook(laptop, payloads.CURSOR_BEFORE | {"generation_id": "second"})
     assert [one["generation"] for one in laptop.gateway.of(PROMPTS) if one.get("is_late")] == ["second"]
     assert asked_for(laptop) == "second"
+
+
+# An agent that ends once its hook was answered.
+BRIEF = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+
+
+def test_a_prompt_told_late_by_an_agent_that_has_ended_is_in_doubt(laptop: Machine) -> None:
+    """Nobody can look any more at where it hung; the agent that still runs is looked at now."""
+    laptop.gateway.replies["GET", "/api/v1/device/"] = lambda _: (200, {"on_unreachable": "spool"})
+    hook(laptop, payloads.CURSOR_BEGAN)
+    laptop.gateway.replies["POST", PROMPTS] = lambda _: (503, {"code": "busy", "title": "Try again"})
+    hook(laptop, payloads.CURSOR_PROMPT | {"generation_id": "living"})
+    subprocess.run(
+        [sys.executable, "-c", BRIEF, sys.executable, "-m", "gateway.client", "hook"],
+        cwd=CHECKOUT,
+        env=laptop.environment(),
+        input=json.dumps(payloads.CURSOR_PROMPT | {"generation_id": "ended"}),
+        text=True,
+        check=True,
+    )
+    del laptop.gateway.replies["POST", PROMPTS]
+    hook(laptop, payloads.CURSOR_BEFORE)
+    late = {one["generation"]: one["process"]["is_doubtful"] for one in laptop.gateway.of(PROMPTS) if "is_late" in one}
+    assert late == {"living": False, "ended": True}
 
 
 def test_what_is_told_late_is_not_taken_for_the_newest() -> None:

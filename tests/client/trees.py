@@ -8,7 +8,7 @@ TICKS = 100.0
 AGENT = 1000
 
 
-def its(pid: int, parent: int, *arguments: str, at: float, session: int | None = None) -> Process:
+def its(pid: int, parent: int, *arguments: str, at: float, session: int | None = None, terminal: int = 0) -> Process:
     """A process that began `at` seconds after the machine's boot."""
     name = arguments[0].rpartition("/")[2].lstrip("-")
     return Process(
@@ -19,6 +19,7 @@ def its(pid: int, parent: int, *arguments: str, at: float, session: int | None =
         name=name,
         executable=f"/usr/bin/{name}",
         arguments=arguments,
+        terminal=terminal,
     )
 
 

@@ -56,6 +56,23 @@ def test_a_prompt_nobody_tells_the_process_of_is_c(edge: EdgeLife, acme: Tenant,
     assert call_of(edge, acme, laptop.credentials("conv-1", "gen-1")).link == "C"
 
 
+@pytest.mark.parametrize(
+    ("told", "level", "words"),
+    [
+        ({"is_doubtful": True}, "C", "another agent's command may have started"),
+        ({"is_second_agent": True}, "B", "two main processes"),
+        ({"is_doubtful": True, "is_second_agent": True}, "C", "another agent's command may have started"),
+    ],
+)
+def test_a_prompt_of_a_main_process_in_doubt_lifts_no_call(
+    edge: EdgeLife, acme: Tenant, laptop: Machine, told: dict[str, bool], level: str, words: str
+) -> None:
+    made = laptop.prompt("conv-1", "gen-1", process={**AGENT, **told})
+    assert (made.json()["level_cap"], words in made.json()["cap_reason"]) == (level, True)
+    row = call_of(edge, acme, laptop.credentials("conv-1", "gen-1"))
+    assert (row.link, words in row.link_reason) == (level, True)
+
+
 def test_a_prompt_by_an_api_key_carries_no_device_to_a(
     edge: EdgeLife, acme: Tenant, alice: User, laptop: Machine
 ) -> None:
