@@ -1,6 +1,7 @@
 """`hoopweb doctor`: every link from a prompt to its AWS call, what is wrong with it, and how to mend it.
 
-Each room of checks has a module: `doctor_chain`, `doctor_hooks`, `doctor_bypass`, `doctor_reach`. Changes nothing.
+Each room of checks has a module: `doctor_chain`, `doctor_hooks`, `doctor_bypass`, `doctor_aws_cli`, `doctor_reach`.
+Changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.client import doctor_bypass, doctor_chain, doctor_hooks, doctor_reach, surroundings
+from gateway.client import doctor_aws_cli, doctor_bypass, doctor_chain, doctor_hooks, doctor_reach, surroundings
 from gateway.client.aws_profile import program
 from gateway.client.doctor_findings import Finding, State, note
 from gateway.client.options import Options, place_named
@@ -57,6 +58,7 @@ def _bypasses(environ: Mapping[str, str], endpoint: str, now: datetime) -> Itera
     yield from doctor_bypass.lying_credentials(environ)
     yield from doctor_bypass.caches(environ, now)
     yield from doctor_bypass.trust(environ)
+    yield from doctor_aws_cli.aws_cli(environ, endpoint)
 
 
 def _reached(environ: Mapping[str, str], told: Mapping[str, Any]) -> Iterator[Finding]:

@@ -60,8 +60,8 @@ def _ignoring(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _endpoints(environ: Mapping[str, str], endpoint: str) -> Iterator[Finding]:
     for name in sorted(environ):
         is_one = name == "AWS_ENDPOINT_URL" or name.startswith("AWS_ENDPOINT_URL_")
-        if is_one and environ[name] and _origin(environ[name]) != _origin(endpoint):
-            told = f"{name} leads to {_shown(environ[name])}, not to the gateway"
+        if is_one and environ[name] and origin(environ[name]) != origin(endpoint):
+            told = f"{name} leads to {address_shown(environ[name])}, not to the gateway"
             yield broken("env.endpoint", told, f"unset {name}")
 
 
@@ -72,7 +72,7 @@ def _proxies(environ: Mapping[str, str], endpoint: str) -> Iterator[Finding]:
     if proxy and host and not _is_spared(host, spared):
         yield weak(
             "env.proxy",
-            f"{proxy} sends calls for the gateway through {_shown(environ[proxy])}, which ends holds and may read along",
+            f"{proxy} sends calls for the gateway through {address_shown(environ[proxy])}, which ends holds and may read along",
             f"add {host} to NO_PROXY",
         )
     if proxy and _is_spared("sts.amazonaws.com", spared):
@@ -123,8 +123,8 @@ def _own(name: str, settings: Mapping[str, str], endpoint: str) -> Iterator[Find
     mend = "hoopweb setup aws"
     program = shlex.split(settings["credential_process"])[0]
     wrong = []
-    if endpoint and _origin(settings.get("endpoint_url", "")) != _origin(endpoint):
-        wrong.append(f"its endpoint_url is {_shown(settings.get('endpoint_url', '')) or 'missing'}")
+    if endpoint and origin(settings.get("endpoint_url", "")) != origin(endpoint):
+        wrong.append(f"its endpoint_url is {address_shown(settings.get('endpoint_url', '')) or 'missing'}")
     if settings.get("ignore_configured_endpoint_urls", "").lower() in _TRUE:
         wrong.append("ignore_configured_endpoint_urls makes SDKs go to AWS itself")
         mend = "take ignore_configured_endpoint_urls out"
@@ -249,14 +249,15 @@ def _credentials_file(environ: Mapping[str, str]) -> str:
     return os.path.expanduser(own)
 
 
-def _origin(url: str) -> tuple[str, str]:
+def origin(url: str) -> tuple[str, str]:
+    """Scheme and host, to tell two addresses apart."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
-def _shown(url: str) -> str:
+def address_shown(url: str) -> str:
     """An address without what may be a password in it."""
-    return "://".join(part for part in _origin(url) if part)
+    return "://".join(part for part in origin(url) if part)
 
 
 def _text(path: str) -> str | None:

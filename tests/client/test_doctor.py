@@ -14,6 +14,7 @@ from unittest import mock
 
 import pytest
 
+from gateway.client import doctor_aws_cli
 from gateway.client.app import main
 from tests.client.world import Machine
 
@@ -23,7 +24,8 @@ ENDPOINT = "https://aws.gateway.example"
 def examined(laptop: Machine, *arguments: str, **more: str) -> tuple[int, dict[str, tuple[str, str, str]]]:
     """Exit status, and the worst finding of each check: state, words, how to mend."""
     told = io.StringIO()
-    environment = laptop.environment(AWS_PROFILE="hoopweb-billing") | more
+    # No aws CLI on the way: asking it for its version takes a second.
+    environment = laptop.environment(AWS_PROFILE="hoopweb-billing", PATH=str(laptop.home / "bin")) | more
     with mock.patch.dict(os.environ, environment, clear=True), contextlib.redirect_stdout(told):
         status = main(["doctor", "--json", "--offline", *arguments])
     order = ["good", "note", "weak", "broken"]
@@ -54,6 +56,11 @@ def whole(laptop: Machine, device: dict[str, Any]) -> Machine:
     with mock.patch.dict(os.environ, laptop.environment(), clear=True), contextlib.redirect_stdout(io.StringIO()):
         for what in ("cursor", "claude", "codex", "gemini", "aws"):
             assert main(["setup", what, "--yes"]) == 0
+    # Whatever aws CLI this machine has, version 1 among them, goes through.
+    aliases = laptop.home / ".aws" / "cli" / "alias"
+    aliases.parent.mkdir()
+    lines = [f"{name} = {name} --endpoint-url {ENDPOINT}" for name in doctor_aws_cli.OWN_ENDPOINTS]
+    aliases.write_text("\n".join(["[toplevel]", *lines]))
     return laptop
 
 
