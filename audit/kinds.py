@@ -151,6 +151,7 @@ _OUTCOME = frozenset(
         "bytes_down",
         "bytes_scanned",
         "bytes_unscanned",
+        "bytes_unread",
         "masked",
         "mask_rules",
         "request_commitment",

@@ -1,6 +1,7 @@
 """The project's own app: it makes the Celery application known to every process that writes to the outbox."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class HoopwebConfig(AppConfig):
@@ -9,3 +10,6 @@ class HoopwebConfig(AppConfig):
     def ready(self) -> None:
         # Importing sets the current app; without it a page's vote would announce itself to a broker nobody reads.
         import hoopweb.celery  # noqa: F401
+        from hoopweb.checks import names_model_can_be_used
+
+        register(names_model_can_be_used)

@@ -19,6 +19,7 @@ from gateway.edge.control_http import Rejected
 from gateway.edge.identity import StateInUse, lock
 from gateway.edge.settings import BadSettings, EdgeSettings
 from gateway.masking.catalogue import ScannerFailed
+from gateway.names.model import BadModel
 
 log = structlog.get_logger("edge")
 
@@ -39,6 +40,9 @@ def main() -> int:
     except ScannerFailed:
         # Without its detectors an edge could only withhold every answer.
         log.error("cannot_start", error="ScannerFailed", detail="the rule catalogue did not load")
+        return 2
+    except BadModel as error:
+        log.error("cannot_start", error="BadModel", detail=f"HOOPWEB_NAMES_MODEL: {error}")
         return 2
     except (EdgeEnded, Rejected) as error:
         log.error("ended", error=type(error).__name__, detail=str(error))

@@ -26,6 +26,7 @@ from gateway.edge.settings import EdgeSettings
 from gateway.edge.upstream import Pool
 from gateway.edge.walk import Walk
 from gateway.masking.content import default_scanner
+from gateway.names.reader import Reader
 
 log = structlog.get_logger("edge")
 
@@ -65,6 +66,8 @@ class Edge:
             boot=self.boot,
             admit_seconds=settings.control_seconds,
         )
+        folder, digest = settings.names_model, settings.names_model_digest
+        self.names = Reader(folder, digest=digest) if folder is not None else None
         self._aws = AwsListener(
             handler=self._walk().handle, refusals=self._refusals, most_connections=settings.max_connections
         )
@@ -83,6 +86,7 @@ class Edge:
             budget=Budget(self._settings.buffer_bytes),
             report=self._control.report,
             upstream_seconds=self._settings.upstream_seconds,
+            names=self.names,
         )
         return Walk(
             control=self._control,
@@ -106,6 +110,8 @@ class Edge:
         log.info("listening", **self.ports)
         # Compiling the detectors takes a while: before the first answer, and off the loop.
         await asyncio.to_thread(default_scanner().load)
+        if self.names is not None:
+            await asyncio.to_thread(self.names.start)
         await self._control.start(name=settings.name, token=settings.enrol_token)
 
     async def run(self) -> None:
@@ -122,6 +128,8 @@ class Edge:
         await self._health.drain(seconds=0)
         self._pool.close()
         self._journal.close()
+        if self.names is not None:
+            self.names.close()
 
     def _upstream_tls(self) -> ssl.SSLContext:
         context = ssl.create_default_context()

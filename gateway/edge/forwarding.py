@@ -20,6 +20,7 @@ from gateway.edge.journal import Journal, JournalBroken
 from gateway.edge.passage import open_passage
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import Lost, Place, Pool, Unreachable, UpstreamConnection
+from gateway.masking.people import NameReader
 from gateway.problems import Problem
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import Admission, BodyMode, MaskPlan, Outcome, Upstream, Verdict
@@ -41,6 +42,7 @@ class Forwarding:
         budget: Budget,
         report: Callable[[Outcome], None],
         upstream_seconds: float,
+        names: NameReader | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
@@ -48,6 +50,7 @@ class Forwarding:
         self._budget = budget
         self._report = report
         self._upstream_seconds = upstream_seconds
+        self._names = names
         self._now = now
 
     def not_sent(self, id_: UUID, *, error: str) -> None:
@@ -138,6 +141,7 @@ class Forwarding:
                 tally=call.tally,
                 lease=lease,
                 silence=self._upstream_seconds,
+                names=self._names,
             )
             await relay.run(head, call.mask)
         call.tally.end(OutcomeKind.COMPLETED)

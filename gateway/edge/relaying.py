@@ -6,6 +6,8 @@ What is masked is `gateway.masking`'s; what a failure here means for the outcome
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from gateway.edge import http1, problems
@@ -14,7 +16,9 @@ from gateway.edge.exchange import Exchange
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import AnswerHead, Lost, UpstreamConnection
 from gateway.masking.bodies import BodyMasker, End, Reason, Withheld
+from gateway.masking.content import Wanted
 from gateway.masking.masker import open_body
+from gateway.masking.people import NameReader
 from gateway.problems import Problem
 from gateway.wire.contract import LARGEST_SCANNED_BODY, MaskPlan
 
@@ -22,24 +26,36 @@ from gateway.wire.contract import LARGEST_SCANNED_BODY, MaskPlan
 SCANNED_IN_LOOP_BYTES = 32 * 1024
 
 Part = TypeVar("Part", bytes, End)
+Done = TypeVar("Done")
+# Bodies that are read for people's names wait for one process: in threads of their own, so that scans find theirs.
+_READING = ThreadPoolExecutor(max_workers=4, thread_name_prefix="names")
 
 
 class Relay:
     """Brings one answer back. Raises ResponseWithheld, OutcomeUnknown or ClientGone."""
 
     def __init__(
-        self, *, connection: UpstreamConnection, exchange: Exchange, tally: CallTally, lease: Lease, silence: float
+        self,
+        *,
+        connection: UpstreamConnection,
+        exchange: Exchange,
+        tally: CallTally,
+        lease: Lease,
+        silence: float,
+        names: NameReader | None = None,
     ) -> None:
         self._connection = connection
         self._exchange = exchange
         self._tally = tally
         self._lease = lease
         self._silence = silence
+        self._names = names
+        self._reads_names = False
         self._is_started = False
 
     async def run(self, head: AnswerHead, plan: MaskPlan) -> None:
         """Mask and answer. Nothing is written to the client before it is known that it may be."""
-        masker = open_body(head.status, head.headers, plan, method=self._exchange.head.method, salt=self._tally.salt)
+        masker = await self._opened(head, plan)
         if isinstance(masker, Withheld):
             raise _refusal(masker)
         if masker.headers is None:
@@ -58,13 +74,27 @@ class Relay:
         await self._write(end.body)
         await self._exchange.end()
 
+    async def _opened(self, head: AnswerHead, plan: MaskPlan) -> BodyMasker | Withheld:
+        def opened() -> BodyMasker | Withheld:
+            method, salt = self._exchange.head.method, self._tally.salt
+            return open_body(head.status, head.headers, plan, method=method, salt=salt, names=self._names)
+
+        self._reads_names = Wanted(masks=plan.masks).asks_for_people
+        return await self._done(opened, is_quick=True)
+
     async def _fed(self, masker: BodyMasker, chunk: bytes) -> bytes:
         is_quick = len(chunk) < masker.appetite
-        return _allowed(masker.feed(chunk) if is_quick else await asyncio.to_thread(masker.feed, chunk))
+        return _allowed(await self._done(lambda: masker.feed(chunk), is_quick=is_quick))
 
     async def _finished(self, masker: BodyMasker) -> End:
         is_quick = masker.held < SCANNED_IN_LOOP_BYTES
-        return _allowed(masker.finish() if is_quick else await asyncio.to_thread(masker.finish))
+        return _allowed(await self._done(masker.finish, is_quick=is_quick))
+
+    async def _done(self, work: Callable[[], Done], *, is_quick: bool) -> Done:
+        """What takes its time is done in a thread: the loop serves every other call."""
+        if self._reads_names:
+            return await asyncio.get_running_loop().run_in_executor(_READING, work)
+        return work() if is_quick else await asyncio.to_thread(work)
 
     async def _show(self, masker: BodyMasker, data: bytes, head: AnswerHead) -> None:
         if masker.headers is not None and not self._is_started:
@@ -102,6 +132,7 @@ class Relay:
             by_type=report.masked_by_type, by_rule=report.masked_by_rule, values=report.values, rules=report.rules
         )
         self._tally.bytes_scanned, self._tally.bytes_unscanned = report.bytes_scanned, report.bytes_unscanned
+        self._tally.bytes_unread = report.bytes_unread
 
 
 def _allowed(answer: Part | Withheld) -> Part:

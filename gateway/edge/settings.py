@@ -46,6 +46,10 @@ class EdgeSettings:
     buffer_bytes: int  # HOOPWEB_EDGE_BUFFER_BYTES: all buffered bodies together
     control_seconds: float  # HOOPWEB_EDGE_CONTROL_SECONDS: how long an admission may go unanswered
     upstream_seconds: float  # HOOPWEB_EDGE_UPSTREAM_SECONDS: longest silence of an upstream
+    names_model: (
+        Path | None
+    )  # HOOPWEB_NAMES_MODEL: folder of the model that finds people's names, where policy masks them
+    names_model_digest: str  # HOOPWEB_NAMES_MODEL_SHA256: what its files must be
 
     def __repr__(self) -> str:
         """Without the token: settings end up in logs."""
@@ -76,6 +80,8 @@ class EdgeSettings:
             control_seconds=_number(environ, "HOOPWEB_EDGE_CONTROL_SECONDS", 10.0),
             # Lambda may run a synchronous invocation for 15 minutes before its first byte.
             upstream_seconds=_number(environ, "HOOPWEB_EDGE_UPSTREAM_SECONDS", 900.0),
+            names_model=_path(environ, "HOOPWEB_NAMES_MODEL"),
+            names_model_digest=environ.get("HOOPWEB_NAMES_MODEL_SHA256", "").strip(),
         )
         settings._check()
         return settings

@@ -27,6 +27,7 @@ class CallTally:
         self.is_ended = False
         self.bytes_scanned = 0
         self.bytes_unscanned = 0
+        self.bytes_unread = 0
         self._masked_by_type: Mapping[str, int] = {}
         self._masked_by_rule: Mapping[str, int] = {}
         self._masked_values: tuple[str, ...] = ()
@@ -102,6 +103,7 @@ class CallTally:
             bytes_down=self._bytes_down,
             bytes_scanned=self.bytes_scanned,
             bytes_unscanned=self.bytes_unscanned,
+            bytes_unread=self.bytes_unread,
             masked_by_type=dict(self._masked_by_type),
             masked_by_rule=dict(self._masked_by_rule),
             masked_values=self._masked_values,

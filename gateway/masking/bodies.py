@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.headers import Headers
+from gateway.masking.people import NamesUnread
 from gateway.masking.replacement import Tally
 from gateway.masking.versions import rules_version
 
@@ -29,6 +31,7 @@ class Reason(StrEnum):
     OUTSIDE = "range_outside"
     MALFORMED = "malformed"
     SCANNER = "scanner_failed"
+    NAMES = "names_unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class MaskReport:
     """What masking did: values by type and by rule, and bytes of the original body looked at or passed unread.
 
     `values` are commitments to masked values, where a salt was given; `rules` is the version of the rules.
+    `bytes_unread` is text in which names of people were not looked for although policy asks: past the bounds.
     """
 
     masked_by_type: Mapping[str, int] = field(default_factory=dict)
@@ -57,6 +61,7 @@ class MaskReport:
     bytes_unscanned: int = 0
     values: tuple[str, ...] = ()
     rules: str = ""
+    bytes_unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,13 @@ class BodyMasker:
         raise NotImplementedError
 
 
+def withheld_by(error: ScannerFailed) -> Withheld:
+    """What a scan that failed leaves to say."""
+    if isinstance(error, NamesUnread):
+        return Withheld(reason=Reason.NAMES, detail=str(error))
+    return Withheld(reason=Reason.SCANNER, detail="the scan did not complete")
+
+
 def report_of(tally: Tally, *, scanned: int = 0, unscanned: int = 0) -> MaskReport:
     """The report of a body whose masked values this tally counted."""
     return MaskReport(
@@ -106,4 +118,5 @@ def report_of(tally: Tally, *, scanned: int = 0, unscanned: int = 0) -> MaskRepo
         bytes_unscanned=unscanned,
         values=tuple(tally.values),
         rules=rules_version(),
+        bytes_unread=tally.bytes_unread,
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gateway.masking import assignments, cells, commands, manifests, sticky, vendors
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
+from gateway.masking.people import PERSON
 from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
 from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask, token
 from gateway.masking.rules import RULES
@@ -62,6 +63,11 @@ class Wanted:
             # A mask outweighs a clear, however its values are to be written.
             return kind in self.private
         return kind not in self.clear and SensitivityClass.SECRET not in self.clear
+
+    @property
+    def asks_for_people(self) -> bool:
+        """Whether people's names are to be looked for, by a model (`people`)."""
+        return any(kind_of_mask(mask) == PERSON for mask in self.masks)
 
     @property
     def private(self) -> frozenset[str]:

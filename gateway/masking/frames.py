@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.masking import headers as http
-from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of
+from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of, withheld_by
 from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.cutting import CONTEXT
 from gateway.masking.deltas import Deltas, is_aside
@@ -84,9 +84,11 @@ class EventStream(BodyMasker):
         return End(headers=self.headers or (), body=rest, report=report_of(self._how.tally, scanned=self._size))
 
     def _withhold(self, error: Exception) -> Withheld:
-        is_scan = isinstance(error, ScannerFailed)
-        reason = Reason.SCANNER if is_scan else Reason.UNKNOWN if isinstance(error, NotText) else Reason.EVENT_STREAM
-        self._withheld = Withheld(reason=reason, detail="the scan did not complete" if is_scan else str(error))
+        if isinstance(error, ScannerFailed):
+            self._withheld = withheld_by(error)
+        else:
+            reason = Reason.UNKNOWN if isinstance(error, NotText) else Reason.EVENT_STREAM
+            self._withheld = Withheld(reason=reason, detail=str(error))
         return self._withheld
 
     def _masked(self, frame: Frame) -> Iterator[Frame]:
@@ -133,7 +135,8 @@ class EventStream(BodyMasker):
         yield from self._framed(self._text.feed(frame.payload))
 
     def _new_masker(self) -> Masker:
-        return Masker(self._plan, scanner=self._how.scanner, tally=self._how.tally, block=BLOCK, whole=0)
+        how = self._how
+        return Masker(self._plan, scanner=how.scanner, tally=how.tally, block=BLOCK, whole=0, people=how.people)
 
     def _flushed(self) -> Iterator[Frame]:
         yield from self._deltas.flushed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.masking import headers as http
-from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of
+from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of, withheld_by
 from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.content import ContentScanner, Wanted, scanner_for
 from gateway.masking.frames import EventStream
@@ -17,6 +17,7 @@ from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
 from gateway.masking.paths import compile_paths
 from gateway.masking.payloads import Payload
+from gateway.masking.people import NameReader, NamesUnread, People
 from gateway.masking.ranged import Part
 from gateway.masking.replacement import Tally, typed_xml
 from gateway.masking.structural import XML_PROTOCOLS, open_document, utf8
@@ -34,18 +35,24 @@ def open_body(
     method: str = "GET",
     scanner: ContentScanner | None = None,
     salt: bytes = b"",
+    names: NameReader | None = None,
 ) -> BodyMasker | Withheld:
     """Start on a response. The headers come as upstream sent them; `method` is the request's.
 
     Withheld at once where the head already shows that the body cannot be masked. With a `salt` the report commits to
-    the values that were masked.
+    the values that were masked. `names` reads people's names, where the plan asks for them.
     """
     wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
     try:
-        how = Masking(scanner=scanner or scanner_for(plan.detectors), tally=Tally(salt=salt), wanted=wanted)
+        how = Masking(
+            scanner=scanner or scanner_for(plan.detectors),
+            tally=Tally(salt=salt),
+            wanted=wanted,
+            people=_people(wanted, names),
+        )
         masked = http.mask_headers(headers, compile_paths(plan.header_paths, plan.clear), how)
-    except ScannerFailed:
-        return Withheld(reason=Reason.SCANNER, detail="the scan did not complete")
+    except ScannerFailed as error:
+        return withheld_by(error)
     if plan.is_clear or method == "HEAD" or status in (204, 304) or status < 200:
         return _Passing(masked, how.tally, _stated_length(headers))
     if status < 400 and plan.body is BodyForm.BLOB:
@@ -54,6 +61,14 @@ def open_body(
     if status < 400 and plan.body is BodyForm.EVENT_STREAM:
         return EventStream(masked, plan, how)
     return _refusal(headers) or _Buffering(status, masked, plan, how)
+
+
+def _people(wanted: Wanted, names: NameReader | None) -> People | None:
+    if not wanted.asks_for_people:
+        return None
+    if names is None:
+        raise NamesUnread("policy asks for people's names, and there is no model to find them")
+    return People(reader=names)
 
 
 def _stated_length(headers: Headers) -> int | None:
@@ -152,8 +167,9 @@ class _Buffering(BodyMasker):
             masked = self._masked(body) if body else body
         except Malformed as error:
             return self._withhold(Reason.MALFORMED, str(error))
-        except ScannerFailed:
-            return self._withhold(Reason.SCANNER, "the scan did not complete")
+        except ScannerFailed as error:
+            self._withheld = withheld_by(error)
+            return self._withheld
         head = http.for_body(self._masked_headers, masked, is_changed=masked != body)
         return End(headers=head, body=masked, report=report_of(self._how.tally, scanned=len(body)))
 

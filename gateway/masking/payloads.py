@@ -6,7 +6,7 @@ Small ones are kept whole, so that an untouched one keeps its length and checksu
 from __future__ import annotations
 
 from gateway.masking import headers as http
-from gateway.masking.bodies import BodyMasker, End, MaskReport, Reason, Withheld, report_of
+from gateway.masking.bodies import BodyMasker, End, MaskReport, Reason, Withheld, report_of, withheld_by
 from gateway.masking.catalogue import ScannerFailed
 from gateway.masking.codings import Coding, Plain, Undecodable, opened
 from gateway.masking.content_types import SAMPLE, Readability, classify
@@ -132,8 +132,8 @@ class Payload(BodyMasker):
             self._withheld = Withheld(reason=Reason.UNDECODABLE, detail=str(error))
         except NotText:
             self._withheld = Withheld(reason=Reason.UNKNOWN, detail="text that turns into something else")
-        except ScannerFailed:
-            self._withheld = Withheld(reason=Reason.SCANNER, detail="the scan did not complete")
+        except ScannerFailed as error:
+            self._withheld = withheld_by(error)
         return self._withheld
 
 
@@ -152,7 +152,7 @@ class Masked:
         self._all = how.tally
         # The body's own counts: secrets in headers do not change the body.
         self._tally = Tally(salt=how.tally.salt)
-        self._masker = Masker(plan, scanner=how.scanner, tally=self._tally, whole=whole)
+        self._masker = Masker(plan, scanner=how.scanner, tally=self._tally, whole=whole, people=how.people)
 
     @property
     def held(self) -> int:

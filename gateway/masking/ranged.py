@@ -93,7 +93,12 @@ class Ranged:
         if self._is_inside:
             inside = "base64" if len(lead) > 1024 and _LINES.fullmatch(lead) else "secret"
         self._masker = Masker(
-            self._plan, scanner=self._how.scanner, tally=self._tally, is_same_length=True, begins_inside=inside
+            self._plan,
+            scanner=self._how.scanner,
+            tally=self._tally,
+            is_same_length=True,
+            begins_inside=inside,
+            people=self._how.people,
         )
         kept, self._kept = self._kept, b""
         return kept

@@ -108,12 +108,14 @@ class Tally:
     """Counts of masked values by type and by the rule that found them; never a value.
 
     With a `salt`, `values` are commitments to the first values: whoever has the salt can confirm a suspected one.
+    `bytes_unread` is text that names of people were not looked for in, where policy asks for them.
     """
 
     by_type: Counter[str] = field(default_factory=Counter)
     by_rule: Counter[str] = field(default_factory=Counter)
     salt: bytes = field(default=b"", repr=False)
     values: dict[str, None] = field(default_factory=dict)
+    bytes_unread: int = 0
 
     def add(self, kind: str, rule: str, value: object = None) -> None:
         """Count one masked value."""
@@ -147,6 +149,7 @@ class Tally:
         self.by_type.update(other.by_type)
         self.by_rule.update(other.by_rule)
         self.values |= other.values
+        self.bytes_unread += other.bytes_unread
 
     def __bool__(self) -> bool:
         return bool(self.by_type)
@@ -166,7 +169,7 @@ def token(kind: str) -> str:
 TOKEN, LAST_FOUR = "-token", "-last4"
 _WITH_LAST_FOUR = frozenset(("card", "phone"))
 # So few values exist, or people choose so few, that who can have some masked at will can try them all.
-LOW_ENTROPY = frozenset(("card", "ssn", "itin", "phone", "ip", "mac", "password"))
+LOW_ENTROPY = frozenset(("card", "ssn", "itin", "phone", "ip", "mac", "password", "person"))
 # Followed to an end that may come blocks later: such a value is never seen whole.
 _NEVER_WHOLE = frozenset(("private-key", "jwt"))
 _TOKEN_BYTES = 10

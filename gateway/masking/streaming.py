@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.masking.catalogue import ByteSpan
 from gateway.masking.content import ContentScanner, Wanted, scanner_for
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
+from gateway.masking.people import NamesUnread, People
 from gateway.masking.replacement import Tally, token
 from gateway.masking.values import Masking
 from gateway.wire.contract import MaskPlan, OpaqueChoice
@@ -76,7 +77,8 @@ class Masker:
 
     At most BLOCK bytes and their context are kept, a longer run or key block up to its own bound. With
     `is_same_length` a secret is replaced by as many bytes as it had, so that offsets keep their meaning. A part that
-    `begins_inside` something (`base64` lines, or any run) is masked up to where that ends.
+    `begins_inside` something (`base64` lines, or any run) is masked up to where that ends. `people` looks for names
+    in texts kept whole; of longer ones the tally says that nobody looked.
     Both calls raise ScannerFailed where the text cannot be scanned and NotText where it is none; nothing more of it
     may then be sent.
     """
@@ -91,11 +93,15 @@ class Masker:
         block: int = BLOCK,
         whole: int = WHOLE,
         begins_inside: str | None = None,
+        people: People | None = None,
     ) -> None:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or scanner_for(plan.detectors)
         self._wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
         self._writing = self._wanted.writing
+        self._people = people
+        if people is None and self._wanted.asks_for_people:
+            raise NamesUnread("there is no model to find people's names")
         self._is_plain = self._writing.is_plain
         self._is_same_length = is_same_length
         self._block = block
@@ -140,7 +146,8 @@ class Masker:
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         # What is no UTF-8 stands for itself, as in `_readable`.
         text = data[len(mark) :].decode("utf-8", "surrogateescape")
-        masked = Masking(scanner=self._scanner, tally=self.tally, wanted=self._wanted).text(text)
+        how = Masking(scanner=self._scanner, tally=self.tally, wanted=self._wanted, people=self._people)
+        masked = how.text(text)
         return data if masked == text else mark + masked.encode("utf-8", "surrogateescape")
 
     def _check(self, block: bytes | bytearray) -> None:
@@ -164,6 +171,7 @@ class Masker:
     def _render(self, cut: int, *, is_end: bool) -> bytes:
         """The bytes from the last cut to this one, masked."""
         self._check(self._data[self._start : cut])
+        self.tally.bytes_unread += cut - self._start if self._people is not None else 0
         left, right = window_start(self._data, self._start), min(len(self._data), cut + CONTEXT)
         window = bytes(self._data[left:right])
         block = _Block(window, self._start - left, cut - left, left + self._base, is_end and right == len(self._data))

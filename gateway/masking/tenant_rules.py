@@ -176,12 +176,13 @@ def check_name(name: str) -> None:
 @lru_cache(maxsize=1)
 def built_in_kinds() -> frozenset[str]:
     """The types that masking itself writes, and the words that stand for them in rules."""
+    from gateway.masking.people import PERSON
     from gateway.masking.personal import PRIVATE_KINDS
     from gateway.masking.rules import RULES
     from gateway.wire.contract import SensitivityClass
 
     classes = frozenset(one.value for one in SensitivityClass)
-    return PRIVATE_KINDS | classes | {rule.kind for rule in RULES} | _MEANT_OTHERWISE
+    return PRIVATE_KINDS | {PERSON} | classes | {rule.kind for rule in RULES} | _MEANT_OTHERWISE
 
 
 def _check_keywords(words: Sequence[str]) -> None:

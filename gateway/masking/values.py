@@ -12,10 +12,12 @@ from itertools import accumulate
 
 from gateway.masking import jsontext, sticky
 from gateway.masking.assignments import kind_of_name
-from gateway.masking.content import DEEPEST_LAYER, EVERY_SECRET, ContentScanner, Span, Wanted, replaced
+from gateway.masking.catalogue import ByteSpan
+from gateway.masking.content import DEEPEST_LAYER, EVERY_SECRET, ContentScanner, Span, Wanted, merged, replaced
 from gateway.masking.decoding import LARGEST_ENCODED
 from gateway.masking.jsontext import Malformed
 from gateway.masking.leaves import Leaf, leaves_of
+from gateway.masking.people import Labelled, Name, People
 from gateway.masking.plausible import Strength, is_plausible, name_strength
 from gateway.masking.replacement import BLOB_NAMES, Scalar, Tally, from_base64, is_base64, to_base64, typed
 
@@ -32,17 +34,23 @@ _NO_STRENGTH = Strength.NONE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masking:
-    """How one body is masked: the detectors, what is wanted, where counts go, how a whole leaf is replaced."""
+    """How one body is masked: the detectors, what is wanted, where counts go, how a whole leaf is replaced.
+
+    `people` looks for names, where policy asks for them.
+    """
 
     scanner: ContentScanner
     tally: Tally
     wanted: Wanted = EVERY_SECRET
     retype: Retype = typed
     layer: int = 0
+    people: People | None = None
 
     def deeper(self) -> Masking:
         """The same, one encoding further in, where values are JSON's."""
-        return Masking(scanner=self.scanner, tally=self.tally, wanted=self.wanted, layer=self.layer + 1)
+        return Masking(
+            scanner=self.scanner, tally=self.tally, wanted=self.wanted, layer=self.layer + 1, people=self.people
+        )
 
     def leaves(self, leaves: Iterable[Leaf]) -> dict[int, Scalar]:
         """Replacements by leaf index."""
@@ -70,7 +78,16 @@ class Masking:
         return jsontext.splice(text, replacements) if replacements else text
 
     def _plain(self, text: str) -> str:
-        return self.scanner.mask_text(text, self.tally, self.wanted, layer=self.layer)
+        spans = self.scanner.spans(text, self.wanted, layer=self.layer)
+        if self.people is not None:
+            [names] = self.people.spans([Labelled("", text)], self.tally)
+            spans = with_names(spans, names)
+        return replaced(text, spans, self.tally, self.wanted.writing)
+
+
+def with_names(spans: Sequence[Span], names: Sequence[Name]) -> list[Span]:
+    """Secrets and names of one text as disjoint spans."""
+    return [Span(*one) for one in merged([ByteSpan(*one) for one in (*spans, *names)])] if names else list(spans)
 
 
 class _Work:
@@ -128,18 +145,25 @@ class _Work:
             return
         how = self._how
         spans = how.scanner.spans("".join(self._parts), how.wanted, layer=how.layer)
-        if not spans:
-            return
-        starts = [
-            start + (len(leaf.name) + 3 if leaf.name else 1)
-            for start, leaf in zip(accumulate(map(len, self._parts), initial=0), self._queue, strict=False)
-        ]
         found: dict[int, list[Span]] = {}
-        for span in spans:
-            self._assign(span, starts, found)
+        if spans:
+            starts = [
+                start + (len(leaf.name) + 3 if leaf.name else 1)
+                for start, leaf in zip(accumulate(map(len, self._parts), initial=0), self._queue, strict=False)
+            ]
+            for span in spans:
+                self._assign(span, starts, found)
+        if how.people is not None:
+            self._read_names(how.people, found)
         for place, within in found.items():
             leaf = self._queue[place]
             self._put(leaf, str(leaf.value), within)
+
+    def _read_names(self, people: People, found: dict[int, list[Span]]) -> None:
+        texts = [Labelled(leaf.name, str(leaf.value)) for leaf in self._queue]
+        for place, names in enumerate(people.spans(texts, self._how.tally)):
+            if names:
+                found[place] = with_names(found.get(place, ()), names)
 
     def _assign(self, span: Span, starts: Sequence[int], found: dict[int, list[Span]]) -> None:
         """Give each leaf the part of the span that lies in its value; names around it are only context."""

@@ -35,7 +35,7 @@ SALT_COLUMN = "requests_proxiedrequest.sealed_salt"
 # More types or rules than any masker knows.
 MOST_COUNTS = 256
 LARGEST_COUNT = 1_000_000
-_COUNTS = ("bytes_up", "bytes_down", "bytes_scanned", "bytes_unscanned")
+_COUNTS = ("bytes_up", "bytes_down", "bytes_scanned", "bytes_unscanned", "bytes_unread")
 _COMMITMENT = re.compile(r"[0-9a-f]{64}")
 _VALUE = re.compile(r"[0-9a-f]{32}")
 _STATE_OF = {
@@ -212,6 +212,7 @@ def _end_of(outcome: Outcome) -> End:
             "by_rule": dict(outcome.masked_by_rule),
             "rules": outcome.mask_rules,
             "values": list(outcome.masked_values),
+            "bytes_unread": outcome.bytes_unread,
         },
     )
 
@@ -226,6 +227,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "bytes_down": outcome.bytes_down,
         "bytes_scanned": outcome.bytes_scanned,
         "bytes_unscanned": outcome.bytes_unscanned,
+        "bytes_unread": outcome.bytes_unread,
         "mask_rules": outcome.mask_rules,
         "masked": dict(outcome.masked_by_type),
         "request_commitment": outcome.request_commitment,

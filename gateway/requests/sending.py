@@ -14,10 +14,12 @@ from uuid import UUID
 
 import msgspec
 import urllib3
+from django.conf import settings
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from gateway.masking.bodies import BodyMasker, End, Withheld
 from gateway.masking.masker import open_body
+from gateway.names.reader import shared_reader
 from gateway.problems import Problem
 from gateway.requests.problems import ResultWithheld, RunFailed
 from gateway.requests.refusals import answer_in, dialect_named
@@ -114,7 +116,8 @@ def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
     found = dict(headers)
     attempt.status = response.status
     attempt.aws_request_id = found.get("x-amzn-requestid") or found.get("x-amz-request-id") or ""
-    masker = open_body(response.status, headers, attempt.plan, method=attempt.method, salt=attempt.salt)
+    names = shared_reader(settings.NAMES_MODEL, settings.NAMES_MODEL_SHA256)
+    masker = open_body(response.status, headers, attempt.plan, method=attempt.method, salt=attempt.salt, names=names)
     end = _masked(attempt, masker, response) if isinstance(masker, BodyMasker) else masker
     response.close()
     return _withheld(attempt) if end is None or isinstance(end, Withheld) else _completed(attempt, response.status, end)
@@ -147,6 +150,7 @@ def _completed(attempt: _Attempt, status: int, end: End) -> Sent:
         _outcome(attempt, OutcomeKind.COMPLETED, ""),
         bytes_scanned=report.bytes_scanned,
         bytes_unscanned=report.bytes_unscanned,
+        bytes_unread=report.bytes_unread,
         masked_by_type=dict(report.masked_by_type),
         masked_by_rule=dict(report.masked_by_rule),
         masked_values=report.values,

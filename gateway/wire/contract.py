@@ -208,6 +208,7 @@ class Outcome(Message, frozen=True):
     """How one forwarded request ended, as the edge saw it. Times are epoch seconds, sizes bytes.
 
     `masked_values` are commitments to masked values under the verdict's salt, `mask_rules` the version of the rules.
+    `bytes_unread` is text in which people's names were not looked for, although policy asks: past the bounds.
     Commitments are HMAC-SHA-256 in hex over the clear bytes under the verdict's salt; `head` is the start of
     the masked response body. `error` is a stable code (`upstream.unreachable`, `masking.withheld`, ...).
     """
@@ -227,6 +228,7 @@ class Outcome(Message, frozen=True):
     masked_by_rule: dict[str, int] = {}
     masked_values: tuple[str, ...] = ()
     mask_rules: str = ""
+    bytes_unread: int = 0
     request_commitment: str = ""
     response_commitment: str = ""
     content_type: str = ""

@@ -287,6 +287,8 @@ class World:
             "buffer_bytes": 64 * 1024 * 1024,
             "control_seconds": 2.0,
             "upstream_seconds": 5.0,
+            "names_model": None,
+            "names_model_digest": "",
         }
         return EdgeSettings(**{**values, **self._settings})
 
@@ -313,7 +315,9 @@ class World:
         await self.aws.server.stop()
 
     async def ready(self) -> None:
-        await self.until(lambda: bool(self.control.feeds), "the edge to be ready")
+        # A model takes its seconds to load, more of them on a busy machine.
+        seconds = 60 if self._settings.get("names_model") else 8
+        await self.until(lambda: bool(self.control.feeds), "the edge to be ready", seconds)
 
     async def until(self, is_so: Callable[[], bool], what: str, seconds: float = 8) -> None:
         try:

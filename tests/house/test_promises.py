@@ -15,7 +15,7 @@ import pytest
 from tests.house.test_structure import CHECKOUT, tracked
 
 TARGETS = ("help", "run", "demo", "test", "test-all", "check", "bench", "quality", "figures", "clean", "lock")
-LOCKS = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt", "requirements-names.txt")
 # Looked at one by one: what they are and why they may be used.
 REVIEWED_LICENCES = {
     "psycopg": "LGPL-3.0-only: used as an unchanged library, replaceable by its user",

@@ -31,7 +31,8 @@ TOP_LEVEL = {
     ".ci", ".gitignore", "CHANGELOG.md", "Makefile", "README.md", "approvals", "audit", "bench", "bootstrap.sh",
     "deploy", "docs", "gateway", "hoopweb", "manage.py", "pyproject.toml", "requirements-bench.in",
     "requirements-bench.txt", "requirements-demo.in",
-    "requirements-demo.txt", "requirements-dev.in", "requirements-dev.txt", "requirements.in", "requirements.txt", "tests",
+    "requirements-demo.txt", "requirements-dev.in", "requirements-dev.txt", "requirements-names.in", "requirements-names.txt",
+    "requirements.in", "requirements.txt", "tests",
 }  # fmt: skip
 LONGEST_FILE = 400
 

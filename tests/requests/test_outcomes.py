@@ -72,14 +72,21 @@ def test_the_masking_record_is_kept_and_only_what_could_be_one(
     admitted: Admission, edge: EdgeLife, acme: Tenant
 ) -> None:
     told = ("a" * 32, "not a commitment", "B" * 32)
-    store(edge, outcome(admitted, masked_by_rule={"named-secret": 2}, masked_values=told, mask_rules="1.5.0+abc"))
+    store(
+        edge,
+        outcome(
+            admitted, masked_by_rule={"named-secret": 2}, masked_values=told, mask_rules="1.5.0+abc", bytes_unread=7
+        ),
+    )
     assert row_of(acme, admitted).masked == {
         "by_type": {"password": 2},
         "by_rule": {"named-secret": 2},
         "rules": "1.5.0+abc",
         "values": ["a" * 32],
+        "bytes_unread": 7,
     }
-    assert events_of(acme, admitted.id)[-1][1]["mask_rules"] == "1.5.0+abc"
+    facts = events_of(acme, admitted.id)[-1][1]
+    assert (facts["mask_rules"], facts["bytes_unread"]) == ("1.5.0+abc", 7)
 
 
 def test_told_twice_it_is_stored_once_and_acknowledged_twice(admitted: Admission, edge: EdgeLife, acme: Tenant) -> None:
@@ -171,7 +178,13 @@ def test_a_run_of_ours_is_not_the_edges_to_end(asking: Asking, acme: Tenant) -> 
 HOSTILE: list[dict[str, Any]] = [
     {"ended_at": float("nan"), "started_at": float("inf")},
     {"ended_at": 1e308, "started_at": -1e308},
-    {"bytes_up": 2**63 - 1, "bytes_down": -5, "bytes_scanned": 2**60, "bytes_unscanned": -(2**63)},
+    {
+        "bytes_up": 2**63 - 1,
+        "bytes_down": -5,
+        "bytes_scanned": 2**60,
+        "bytes_unscanned": -(2**63),
+        "bytes_unread": 2**60,
+    },
     {"status": 2**40},
     {"status": -1},
     {"aws_request_id": "a\x00b" * 200, "error": "\x00" * 500, "content_type": "\x00" * 500},
