@@ -19,7 +19,7 @@ def names_model_can_be_used(**_: Any) -> list[CheckMessage]:
     if not settings.NAMES_MODEL:
         return []
     try:
-        check(Path(settings.NAMES_MODEL), digest=settings.NAMES_MODEL_SHA256)
+        check(Path(settings.NAMES_MODEL), digest=settings.NAMES_MODEL_DIGEST)
     except BadModel as error:
         return [
             Error(

@@ -54,7 +54,7 @@ INTERIM_SECONDS = float(os.environ.get("HOOPWEB_INTERIM_SECONDS", "15"))
 FEED_SECONDS = 0.25
 # The folder of the model that finds people's names where policy masks them, and what its files must be (gateway.names).
 NAMES_MODEL = os.environ.get("HOOPWEB_NAMES_MODEL", "").strip()
-NAMES_MODEL_SHA256 = os.environ.get("HOOPWEB_NAMES_MODEL_SHA256", "").strip()
+NAMES_MODEL_DIGEST = os.environ.get("HOOPWEB_NAMES_MODEL_DIGEST", "").strip()
 # Networks (CIDR, separated by commas) that tenants' own destinations may or may never lie in; see gateway.tenants.egress.
 EGRESS_ALLOWED = os.environ.get("HOOPWEB_EGRESS_ALLOWED", "").split(",")
 EGRESS_DENIED = os.environ.get("HOOPWEB_EGRESS_DENIED", "").split(",")

@@ -49,7 +49,7 @@ class EdgeSettings:
     names_model: (
         Path | None
     )  # HOOPWEB_NAMES_MODEL: folder of the model that finds people's names, where policy masks them
-    names_model_digest: str  # HOOPWEB_NAMES_MODEL_SHA256: what its files must be
+    names_model_digest: str  # HOOPWEB_NAMES_MODEL_DIGEST: what its files must be
 
     def __repr__(self) -> str:
         """Without the token: settings end up in logs."""
@@ -81,7 +81,7 @@ class EdgeSettings:
             # Lambda may run a synchronous invocation for 15 minutes before its first byte.
             upstream_seconds=_number(environ, "HOOPWEB_EDGE_UPSTREAM_SECONDS", 900.0),
             names_model=_path(environ, "HOOPWEB_NAMES_MODEL"),
-            names_model_digest=environ.get("HOOPWEB_NAMES_MODEL_SHA256", "").strip(),
+            names_model_digest=environ.get("HOOPWEB_NAMES_MODEL_DIGEST", "").strip(),
         )
         settings._check()
         return settings

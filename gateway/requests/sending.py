@@ -116,7 +116,7 @@ def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
     found = dict(headers)
     attempt.status = response.status
     attempt.aws_request_id = found.get("x-amzn-requestid") or found.get("x-amz-request-id") or ""
-    names = shared_reader(settings.NAMES_MODEL, settings.NAMES_MODEL_SHA256)
+    names = shared_reader(settings.NAMES_MODEL, settings.NAMES_MODEL_DIGEST)
     masker = open_body(response.status, headers, attempt.plan, method=attempt.method, salt=attempt.salt, names=names)
     end = _masked(attempt, masker, response) if isinstance(masker, BodyMasker) else masker
     response.close()

@@ -105,12 +105,19 @@ def test_every_requirement_is_one_exact_version(name: str) -> None:
 
 
 def test_the_locks_agree_on_every_version() -> None:
-    runtime, demo, development = (set((CHECKOUT / name).read_text().splitlines()) for name in LOCKS)
+    runtime, demo, development, names = (set((CHECKOUT / name).read_text().splitlines()) for name in LOCKS)
     assert runtime <= demo <= development
+    assert names <= development
 
 
 @pytest.mark.parametrize(
-    "pair", [("requirements.in", LOCKS[0]), ("requirements-demo.in", LOCKS[1]), ("requirements-dev.in", LOCKS[2])]
+    "pair",
+    [
+        ("requirements.in", LOCKS[0]),
+        ("requirements-demo.in", LOCKS[1]),
+        ("requirements-dev.in", LOCKS[2]),
+        ("requirements-names.in", LOCKS[3]),
+    ],
 )
 def test_what_is_asked_for_is_in_the_lock(pair: tuple[str, str]) -> None:
     asked = re.findall(r"^([A-Za-z0-9_.-]+)(?:\[|==|$)", (CHECKOUT / pair[0]).read_text(), re.MULTILINE)

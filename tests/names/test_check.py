@@ -27,6 +27,6 @@ def test_a_folder_without_one_is_an_error_that_says_why(settings: object, tmp_pa
 
 def test_another_models_bytes_are_an_error(settings: object) -> None:
     settings.NAMES_MODEL = str(MODEL)  # type: ignore[attr-defined]  # pytest-django's wrapper
-    settings.NAMES_MODEL_SHA256 = "0" * 64  # type: ignore[attr-defined]
+    settings.NAMES_MODEL_DIGEST = "0" * 64  # type: ignore[attr-defined]
     [error] = names_model_can_be_used()
     assert "not the one that was pinned" in error.msg
