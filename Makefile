@@ -11,6 +11,8 @@ PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
 
 .PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock
 .DEFAULT_GOAL := help
+# Containers often say that Python should keep no bytecode: each of a run's hundred processes would compile Django again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || \
