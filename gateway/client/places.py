@@ -6,9 +6,12 @@ Only names: reading and checking files is `state`'s. Imports nothing slow: `hoop
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from gateway.client.errors import Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_PROFILE = "default"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")

@@ -6,7 +6,9 @@ slow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # The variable that holds the conversation, the agent's name; the innermost agent first where several are nested.
 CONVERSATIONS = {
