@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     PROMPT_RECORDED = "prompt.recorded"
     PROMPT_FORGED = "prompt.forged"
     PROMPT_ERASED = "prompt.erased"
+    DECOY_USED = "decoy.used"
     TOOL_USE_BEGAN = "tool_use.began"
     TOOL_USE_ENDED = "tool_use.ended"
     SESSION_OPENED = "session.opened"
@@ -179,6 +180,33 @@ _ADMIN = frozenset(
     | {"edge", "boot", "requests", "count"}
 )
 
+# A decoy's use: the response it was made for, and the call or CloudTrail record that carried it.
+_DECOY = _CALLER | {
+    "where",
+    "decoy",
+    "issued_request",
+    "issued_at",
+    "issued_session",
+    "issued_prompt",
+    "issued_link",
+    "issued_person",
+    "issued_agent",
+    "issued_connection",
+    "issued_operation",
+    "connection",
+    "service",
+    "operation",
+    "link",
+    "prompt",
+    "source",
+    "edge",
+    "code",
+    "record",
+    "account",
+    "principal",
+    "at",
+}
+
 RULES: dict[EventKind, KindRule] = {
     kind: KindRule(facts=facts, redactable=redactable)
     for kinds, facts, redactable in (
@@ -215,6 +243,7 @@ RULES: dict[EventKind, KindRule] = {
             frozenset({"person", "agent", "conversation", "generation", "reason", "process"}) | _HOOK,
             frozenset({"conversation", "generation"}),
         ),
+        ((EventKind.DECOY_USED,), _DECOY, frozenset({"source"})),
         ((EventKind.PROMPT_ERASED,), frozenset({"by", "recorded_before", "count", "commitment"}), frozenset()),
         (
             (EventKind.TOOL_USE_BEGAN, EventKind.TOOL_USE_ENDED),

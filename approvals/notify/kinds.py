@@ -105,7 +105,8 @@ RULES: dict[NoticeKind, KindRule] = {
         right=Right.MEMBERS_READ,
     ),
     NoticeKind.FINDING: KindRule(
-        events=frozenset({EventKind.PROMPT_FORGED, EventKind.EDGE_JOURNAL_DAMAGED}), right=Right.EVENTS_READ
+        events=frozenset({EventKind.PROMPT_FORGED, EventKind.EDGE_JOURNAL_DAMAGED, EventKind.DECOY_USED}),
+        right=Right.EVENTS_READ,
     ),
     NoticeKind.UNDELIVERED: KindRule(
         events=frozenset({EventKind.NOTICE_CHANNEL_FAILING, EventKind.NOTICE_UNDELIVERED, EventKind.NOTICES_DROPPED}),

@@ -175,7 +175,22 @@ def _operator(kind: EventKind, event: Event, facts: Mapping[str, Any]) -> Wordin
     return Wording(title=title, lines=_reason(facts), path="/operator-access/")
 
 
+def _decoy(event: Event, facts: Mapping[str, Any]) -> Wording:
+    """Whose decoy was used: the prompt, person and moment it was handed out for."""
+    holder = " with ".join(str(facts[name]) for name in ("issued_person", "issued_agent") if facts.get(name))
+    at = str(facts.get("issued_at", ""))[:16].replace("T", " ")
+    given = [f"Given to {holder or 'somebody unknown'} at {at} UTC by {facts['issued_operation']}"] if at else []
+    used = " ".join(str(facts[name]) for name in ("service", "operation") if facts.get(name))
+    return Wording(
+        title=f"A decoy was used ({facts.get('where')})",
+        lines=[*given, *([f"Used in {used}"] if used else [])],
+        path=f"/sessions/{facts['issued_session']}/" if facts.get("issued_session") else "/events/",
+    )
+
+
 def _finding(kind: EventKind, event: Event, facts: Mapping[str, Any]) -> Wording:
+    if kind == EventKind.DECOY_USED:
+        return _decoy(event, facts)
     told = {
         EventKind.PROMPT_FORGED: "A prompt was refused as forged",
         EventKind.EDGE_JOURNAL_DAMAGED: "An edge's journal was found damaged",

@@ -37,26 +37,37 @@ def open_passage(upstream: Upstream, *, length: int | None, tally: CallTally) ->
         passage: Passage = _Verified(upstream.chunks, tally)
     else:
         passage = _Untouched(length=length, sha256=upstream.payload_sha256, tally=tally)
-    return _Watched(passage) if upstream.refuses_mask_tokens else passage
+    is_watched = upstream.refuses_mask_tokens or upstream.decoy_key
+    return _Watched(passage, upstream, tally) if is_watched else passage
 
 
 class _Watched:
-    """A passage that is cut at a mask token: the piece in which it ends stays here, so the upload is never whole."""
+    """A passage that is cut at a mask token or decoy: what would make the upload whole stays here."""
 
-    def __init__(self, passage: Passage) -> None:
+    def __init__(self, passage: Passage, upstream: Upstream, tally: CallTally) -> None:
         self.framing = passage.framing
         self._passage = passage
-        self._watch = UploadWatch()
+        self._tally = tally
+        self._refuses_decoys = upstream.refuses_decoys
+        self._watch = UploadWatch(tokens=upstream.refuses_mask_tokens, decoy_key=upstream.decoy_key)
 
     def feed(self, data: bytes) -> bytes:
-        if self._watch.saw_token(data):
-            raise problems.MaskTokenStored()
+        self._watch.look(data)
+        self._check()
         return self._passage.feed(data)
 
     def end(self) -> bytes:
-        if self._watch.ended():
-            raise problems.MaskTokenStored()
+        self._watch.end()
+        self._check()
         return self._passage.end()
+
+    def _check(self) -> None:
+        """Tell of decoys also where they may pass; raise for what may not."""
+        self._tally.decoys = self._watch.decoys
+        if self._tally.decoys and self._refuses_decoys:
+            raise problems.DecoyUsed()
+        if self._watch.has_token:
+            raise problems.MaskTokenStored()
 
 
 class _Untouched:

@@ -164,6 +164,17 @@ class MaskTokenStored(Problem):
     aws_code = "AccessDenied"
 
 
+class DecoyUsed(Problem):
+    code = "requests.decoy_used"
+    status = 403
+    title = "This upload holds a decoy; it was cut before it was whole, so nothing is stored"
+    remedy = (
+        "A value in it stands in place of a secret that was hidden from you, opens nothing, and its use has been recorded."
+        " Leave it out of what you write; sending the upload again will be refused again."
+    )
+    aws_code = "AccessDenied"
+
+
 class ResponseWithheld(Problem):
     """Not retryable on purpose: the call did run."""
 

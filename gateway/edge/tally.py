@@ -11,6 +11,7 @@ from uuid import UUID
 
 from gateway.edge import http1
 from gateway.edge.upstream import AnswerHead
+from gateway.masking.decoy_watch import MOST_FOUND, Found
 from gateway.terms import OutcomeKind
 from gateway.wire.contract import LARGEST_RECORDED_HEAD, Outcome
 
@@ -28,6 +29,8 @@ class CallTally:
         self.bytes_scanned = 0
         self.bytes_unscanned = 0
         self.bytes_unread = 0
+        # Met in the payload on its way up.
+        self.decoys: tuple[Found, ...] = ()
         self._masked_by_type: Mapping[str, int] = {}
         self._masked_by_rule: Mapping[str, int] = {}
         self._masked_values: tuple[str, ...] = ()
@@ -113,4 +116,5 @@ class CallTally:
             content_type=http1.header(headers, "content-type")[:LARGEST_NOTED_TEXT],
             head=bytes(self._head),
             head_is_whole=self._shown <= LARGEST_RECORDED_HEAD,
+            decoys=tuple(map(str, self.decoys[:MOST_FOUND])),
         )

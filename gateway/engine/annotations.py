@@ -6,7 +6,7 @@ The rule they belong to is `gateway.engine.rules`; whether an approver group exi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,8 @@ from gateway.terms import Ask, RunWhen
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,119}")
 _MASK = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
+# At the end of a list of mask types: each of them as decoys; alone: every type that has decoys.
+_DECOY = "decoy"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 # Shorter and nobody can read the request; longer and the prompt that caused it is forgotten.
 SHORTEST_EXPIRY_SECONDS, LONGEST_EXPIRY_SECONDS = 30, 7 * 86_400
@@ -90,6 +92,18 @@ def _mask_types(value: str) -> tuple[str, ...]:
     return names
 
 
+def _masks(value: str) -> tuple[str, ...]:
+    """Mask types, each spelt out with how its values are written: `"password, decoy"` is `password-decoy`."""
+    *names, last = _mask_types(value)
+    if last != _DECOY:
+        if _DECOY in names:
+            raise AnnotationError('@mask says "decoy" behind the types it is for')
+        return (*names, last)
+    if any(name.endswith(("-token", "-last4", "-decoy")) for name in names):
+        raise AnnotationError('@mask says one way of writing for each type: "email-token", or "email, decoy"')
+    return tuple(f"{name}-{_DECOY}" for name in names or ("all",))
+
+
 def _advice(value: str) -> str:
     if not value.strip() or len(value) > LONGEST_ADVICE or not value.isprintable():
         raise AnnotationError(f"@advice is one line of at most {LONGEST_ADVICE} characters")
@@ -108,7 +122,7 @@ TABLE: Mapping[str, tuple[frozenset[RuleKind], Callable[[str], Any]]] = {
     "quorum": (_ASK_ONLY, _quorum),
     "expires": (_ASK_ONLY, _expires),
     "run": (_ASK_ONLY, _run),
-    "mask": (_PERMIT_ONLY, _mask_types),
+    "mask": (_PERMIT_ONLY, _masks),
     "clear": (_PERMIT_ONLY, _mask_types),
     "advice": (_REFUSALS, _advice),
 }
@@ -131,9 +145,14 @@ def read(annotations: Mapping[str, str | None], kind: RuleKind) -> tuple[Notes |
             values[key] = _value(key, text or "", kind)
         except AnnotationError as error:
             complaints.append(str(error))
-    if both := sorted(set(values.get("mask", ())) & set(values.get("clear", ()))):
+    if both := sorted(mask_types(values.get("mask", ())) & set(values.get("clear", ()))):
         complaints.append(f"one rule cannot both mask and clear {', '.join(both)}")
     return (None, tuple(complaints)) if complaints else (_notes(values, kind), ())
+
+
+def mask_types(masks: Iterable[str]) -> frozenset[str]:
+    """The types these masks are for, however their values are written."""
+    return frozenset(re.sub("-(?:token|last4|decoy)$", "", name) for name in masks)
 
 
 def _missing(annotations: Mapping[str, str | None], kind: RuleKind) -> Iterator[str]:

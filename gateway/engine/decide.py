@@ -14,6 +14,7 @@ from typing import TypeVar
 import cedarpy
 
 from gateway.engine import entities
+from gateway.engine.annotations import mask_types
 from gateway.engine.compiler import CompiledRevision, Selection
 from gateway.engine.parameters import TooManyParameters
 from gateway.terms import Action, Candidate, Decision, Effect, Question, Resource
@@ -242,4 +243,4 @@ def _masking(compiled: CompiledRevision, findings: tuple[_Finding, ...]) -> tupl
     by_id = compiled.by_id
     masks = {kind for each in findings for name in each.permits for kind in by_id[name].masks}
     cleared = [{kind for name in each.permits for kind in by_id[name].clear} for each in findings]
-    return tuple(sorted(masks)), tuple(sorted(set.intersection(*cleared) - masks))
+    return tuple(sorted(masks)), tuple(sorted(set.intersection(*cleared) - masks - mask_types(masks)))

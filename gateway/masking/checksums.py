@@ -57,5 +57,11 @@ def verhoeff(value: str) -> bool:
     return check == 0
 
 
+def iban_digits(country: str, account: str) -> str:
+    """The two check digits of an IBAN (ISO 13616) with this country and account."""
+    number = int("".join(str(int(one, 36)) for one in f"{account}{country}00"))
+    return f"{98 - number % 97:02d}"
+
+
 def _is_number(digits: str) -> bool:
     return len(digits) > 1 and digits.isascii() and digits.isdecimal()

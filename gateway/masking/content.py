@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gateway.masking import assignments, cells, commands, manifests, sticky, vendors
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
+from gateway.masking.decoys import Press
 from gateway.masking.people import PERSON
 from gateway.masking.personal import DETECTORS, PRIVATE_KINDS
 from gateway.masking.replacement import PLAIN, Tally, Writing, kind_of_mask, token
 from gateway.masking.rules import RULES
 from gateway.masking.tenant_rules import TenantRules, unpacked
 from gateway.masking.triggers import WHOLE, Detector, Watch
-from gateway.wire.contract import SensitivityClass
+from gateway.wire.contract import MaskPlan, SensitivityClass
 
 if TYPE_CHECKING:
     from gateway.masking.columns import Table
@@ -50,12 +51,14 @@ class Wanted:
     """Which types are masked, and how their values are written.
 
     `clear` lists types, or the class `secret` for all of them, to let through; `masks` private types to add, with
-    `-token` or `-last4` behind a type whose values stay joinable or in part readable. Tokens need their key.
+    `-token`, `-last4` or `-decoy` behind a type whose values stay joinable, in part readable or become decoys. Tokens
+    need their key, decoys the response's press.
     """
 
     clear: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     token_key: bytes = field(default=b"", repr=False)
+    press: Press | None = None
 
     def has(self, kind: str) -> bool:
         """Whether values of this type are to be masked."""
@@ -77,7 +80,7 @@ class Wanted:
     @property
     def writing(self) -> Writing:
         """How values are written."""
-        return Writing(masks=self.masks, token_key=self.token_key)
+        return Writing(masks=self.masks, token_key=self.token_key, press=self.press)
 
 
 @lru_cache(maxsize=256)
@@ -86,6 +89,12 @@ def _private_kinds(masks: tuple[str, ...]) -> frozenset[str]:
 
 
 EVERY_SECRET = Wanted()
+
+
+def wanted_by(plan: MaskPlan, *, has_decoys: bool = True) -> Wanted:
+    """What a plan asks for; without decoys where a replacement must be as long as its value."""
+    press = Press(key=plan.decoy_key, tag=plan.decoy_tag) if plan.decoy_key and has_decoys else None
+    return Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key, press=press)
 
 
 class ContentScanner:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from gateway.masking import headers as http
 from gateway.masking.bodies import BodyMasker, End, Reason, Withheld, report_of, withheld_by
 from gateway.masking.catalogue import ScannerFailed
-from gateway.masking.content import ContentScanner, Wanted, scanner_for
+from gateway.masking.content import ContentScanner, Wanted, scanner_for, wanted_by
 from gateway.masking.frames import EventStream
 from gateway.masking.headers import Headers
 from gateway.masking.jsontext import Malformed
@@ -42,7 +42,7 @@ def open_body(
     Withheld at once where the head already shows that the body cannot be masked. With a `salt` the report commits to
     the values that were masked. `names` reads people's names, where the plan asks for them.
     """
-    wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
+    wanted = wanted_by(plan)
     try:
         how = Masking(
             scanner=scanner or scanner_for(plan.detectors),

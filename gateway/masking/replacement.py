@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 
 import cbor2
 
+from gateway.masking.decoy_forms import decoy_for
+from gateway.masking.decoys import Press
+
 if TYPE_CHECKING:
     from gateway.masking.columns import Table
 
@@ -165,8 +168,9 @@ def token(kind: str) -> str:
     return f"[REDACTED:{kind}]"
 
 
-# In a policy's mask types: `email-token` keeps equal addresses joinable, `card-last4` lets the last four digits stand.
-TOKEN, LAST_FOUR = "-token", "-last4"
+# In a policy's mask types: `email-token` keeps equal addresses joinable, `card-last4` lets the last four digits stand,
+# `password-decoy` writes a password that is nobody's.
+TOKEN, LAST_FOUR, DECOY = "-token", "-last4", "-decoy"
 _WITH_LAST_FOUR = frozenset(("card", "phone"))
 # So few values exist, or people choose so few, that who can have some masked at will can try them all.
 LOW_ENTROPY = frozenset(("card", "ssn", "itin", "phone", "ip", "mac", "password", "person"))
@@ -177,7 +181,7 @@ _TOKEN_BYTES = 10
 
 def kind_of_mask(mask: str) -> str:
     """The type a policy's mask name stands for, however its values are to be written."""
-    return mask.removesuffix(TOKEN).removesuffix(LAST_FOUR)
+    return mask.removesuffix(TOKEN).removesuffix(LAST_FOUR).removesuffix(DECOY)
 
 
 def scoped_token_key(secret: bytes, *, session: str, connection: str) -> bytes:
@@ -188,19 +192,21 @@ def scoped_token_key(secret: bytes, *, session: str, connection: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """How masked values are written: plain labels, and by policy tokens under a key or last digits.
+    """How masked values are written: plain labels, and by policy decoys, tokens under a key or last digits.
 
-    `masks` are a policy's mask names; without a `token_key` no token is written. `all-token` asks for tokens for every
-    type but those of low entropy, which must be named.
+    `masks` are a policy's mask names; without a `token_key` no token is written, without a `press` no decoy. `all-token`
+    asks for tokens for every type but those of low entropy, which must be named; `all-decoy` for every type that has
+    decoys. What is said of one type goes before what is said of all, a decoy before a token.
     """
 
     masks: tuple[str, ...] = ()
     token_key: bytes = field(default=b"", repr=False)
+    press: Press | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether every value is written as its type's label, whatever it is."""
-        return not any(mask.endswith((TOKEN, LAST_FOUR)) for mask in self.masks)
+        return not any(mask.endswith((TOKEN, LAST_FOUR, DECOY)) for mask in self.masks)
 
     def text(self, kind: str, value: str) -> str:
         """What stands for this value; the same for the same value, as far as a token is asked for."""
@@ -208,9 +214,18 @@ class Writing:
             digits = re.sub(r"\D", "", value)
             # Four of less than ten digits would be half of the number.
             return f"[REDACTED:{kind}:{digits[-4:]}]" if len(digits) >= 10 else token(kind)
+        if self.press is not None and self._is_decoyed(kind):
+            decoy = decoy_for(self.press, kind, value)
+            if decoy is not None:
+                return decoy
         if self.token_key and self._is_tokenised(kind):
             return f"[REDACTED:{kind}:{self._token(kind, value)}]"
         return token(kind)
+
+    def _is_decoyed(self, kind: str) -> bool:
+        if f"{kind}{DECOY}" in self.masks:
+            return True
+        return f"all{DECOY}" in self.masks and f"{kind}{TOKEN}" not in self.masks
 
     def _is_tokenised(self, kind: str) -> bool:
         if kind in _NEVER_WHOLE:

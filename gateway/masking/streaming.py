@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.masking.catalogue import ByteSpan
-from gateway.masking.content import ContentScanner, Wanted, scanner_for
+from gateway.masking.content import ContentScanner, scanner_for, wanted_by
 from gateway.masking.cutting import BLOCK, CONTEXT, KEY_END, LONGEST_MARKER, next_cut, window_start
 from gateway.masking.people import NamesUnread, People
 from gateway.masking.replacement import Tally, token
@@ -97,7 +97,7 @@ class Masker:
     ) -> None:
         self.tally = tally if tally is not None else Tally()
         self._scanner = scanner or scanner_for(plan.detectors)
-        self._wanted = Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key)
+        self._wanted = wanted_by(plan, has_decoys=not is_same_length)
         self._writing = self._wanted.writing
         self._people = people
         if people is None and self._wanted.asks_for_people:

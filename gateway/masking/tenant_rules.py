@@ -42,6 +42,7 @@ _MEANT_OTHERWISE = frozenset(
         "body",
         "connection-string",
         "credential",
+        "decoys",
         "jwt",
         "key",
         "mask-tokens",

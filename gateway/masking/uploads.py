@@ -1,6 +1,6 @@
-"""Mask tokens in an upload on its way: in its bytes as they are, and inside gzip and zstd, through the framing of chunks.
+"""Mask tokens and decoys in an upload on its way: in its bytes as they are, inside gzip and zstd, through framing.
 
-What is done about one is the edge's; how a token is spelled is `stored`'s.
+What is done about one is the edge's; how a token is spelled is `stored`'s, how a decoy is known `decoy_watch`'s.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from gateway.masking.codings import Coding, Plain, Undecodable, packing_of
+from gateway.masking.decoy_watch import DecoyWatch, Found
 from gateway.masking.stored import TokenWatch
 
 # Longer than any head of a frame; and the first bytes behind it by which a compression is known.
@@ -17,11 +18,35 @@ _FRAME_HEAD = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;chunk-signature=[0-9a-f]{64})?
 MOST_UNPACKED = 64 * 1024 * 1024
 
 
-class UploadWatch:
-    """Looks for a mask token in bytes that come in chunks, wherever they are cut."""
+class _Watch:
+    """One text's watch: for mask tokens, and with a key for decoys."""
 
-    def __init__(self) -> None:
-        self._plain = TokenWatch()
+    def __init__(self, *, tokens: bool, decoy_key: bytes) -> None:
+        self._tokens = TokenWatch() if tokens else None
+        self._decoys = DecoyWatch(decoy_key) if decoy_key else None
+        self.has_token = False
+
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        return tuple(self._decoys.found) if self._decoys is not None else ()
+
+    def look(self, chunk: bytes) -> None:
+        if self._tokens is not None and self._tokens.saw_token(chunk):
+            self.has_token = True
+        if self._decoys is not None:
+            self._decoys.saw(chunk)
+
+    def end(self) -> None:
+        if self._decoys is not None:
+            self._decoys.ended()
+
+
+class UploadWatch:
+    """Looks for mask tokens, and with a `decoy_key` for decoys, in bytes that come in chunks, wherever they are cut."""
+
+    def __init__(self, *, tokens: bool = True, decoy_key: bytes = b"") -> None:
+        self._tokens, self._decoy_key = tokens, decoy_key
+        self._plain = self._new()
         # What came before its framing was known, and then what of the payload came before its compression was.
         self._head, self._start = b"", b""
         self._frames: _Frames | None = None
@@ -29,26 +54,44 @@ class UploadWatch:
         self._packed: _Packed | None = None
         self._is_known = False
 
-    def saw_token(self, chunk: bytes) -> bool:
-        """Whether a token ends in this chunk."""
-        return self._plain.saw_token(chunk) or self._saw_inside(chunk, is_end=False)
+    @property
+    def has_token(self) -> bool:
+        """Whether a mask token was met."""
+        return self._plain.has_token or (self._packed is not None and self._packed.watch.has_token)
 
-    def ended(self) -> bool:
-        """The upload is complete; whether a token stood in what was too short to be judged before."""
-        return self._saw_inside(b"", is_end=True)
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        """The decoys that were met."""
+        return self._plain.decoys + (self._packed.watch.decoys if self._packed is not None else ())
 
-    def _saw_inside(self, chunk: bytes, *, is_end: bool) -> bool:
+    def look(self, chunk: bytes) -> None:
+        """Take the next bytes. A token that ends in them is met; a decoy may be only with what follows."""
+        self._plain.look(chunk)
+        self._look_inside(chunk, is_end=False)
+
+    def end(self) -> None:
+        """The upload is complete: what was too short to be judged before is judged now."""
+        self._look_inside(b"", is_end=True)
+        self._plain.end()
+        if self._packed is not None:
+            self._packed.watch.end()
+
+    def _new(self) -> _Watch:
+        return _Watch(tokens=self._tokens, decoy_key=self._decoy_key)
+
+    def _look_inside(self, chunk: bytes, *, is_end: bool) -> None:
         if self._is_known and self._packed is None:
-            return False
+            return
         payload = self._payload(chunk, is_end=is_end)
         if not self._is_known:
             self._start += payload
             if len(self._start) < _MAGIC and not is_end:
-                return False
+                return
             payload, self._start, self._is_known = self._start, b"", True
             coding = packing_of(payload)
-            self._packed = None if isinstance(coding, Plain) else _Packed(coding)
-        return self._packed is not None and self._packed.saw_token(payload)
+            self._packed = None if isinstance(coding, Plain) else _Packed(coding, self._new())
+        if self._packed is not None:
+            self._packed.look(payload)
 
     def _payload(self, chunk: bytes, *, is_end: bool) -> bytes:
         """What stands in the chunk without the framing of an upload."""
@@ -64,23 +107,21 @@ class UploadWatch:
 class _Packed:
     """The text inside a compressed upload. What cannot be unpacked is passed over: it is no text anybody reads."""
 
-    def __init__(self, coding: Coding) -> None:
-        self._coding, self._watch = coding, TokenWatch()
+    def __init__(self, coding: Coding, watch: _Watch) -> None:
+        self._coding, self.watch = coding, watch
         self._left = MOST_UNPACKED
 
-    def saw_token(self, payload: bytes) -> bool:
+    def look(self, payload: bytes) -> None:
         if self._left <= 0:
-            return False
+            return
         try:
             for piece in self._coding.decode(payload):
                 self._left -= len(piece)
-                if self._watch.saw_token(piece):
-                    return True
-                if self._left <= 0:
-                    return False
+                self.watch.look(piece)
+                if self._left <= 0 or self.watch.has_token:
+                    return
         except Undecodable:
             self._left = 0
-        return False
 
 
 class _Frames:

@@ -27,7 +27,7 @@ from gateway.requests.counters import CountedBefore
 from gateway.requests.declared import with_declared
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
-from gateway.requests.examine import Examined, examine, verified, wire_request
+from gateway.requests.examine import Examined, check_decoys, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
 from gateway.requests.minting_problems import NotForApproval
 from gateway.requests.problems import BootFenced, IdReused, NotExamined, UnknownKey
@@ -194,6 +194,7 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
         now=now,
     )
     try:
+        check_decoys(examined)
         examined = unreadable.asked_about(minting.advised(examined), now=now)
         match examined.decision.effect:
             case Effect.DENY:

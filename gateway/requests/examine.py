@@ -22,14 +22,22 @@ from gateway.connections.endpoints import check_region
 from gateway.connections.foreign import check_home
 from gateway.engine import CompiledRevision, decide
 from gateway.masking.content import scanner_for
+from gateway.masking.decoy_watch import Found
 from gateway.masking.recorded import mask_json
 from gateway.masking.replacement import TOKEN, scoped_token_key
 from gateway.masking.stored import STORING_TOKENS, holds_token
 from gateway.problems import Problem
-from gateway.requests import storable
+from gateway.requests import decoys, storable
 from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
-from gateway.requests.problems import MaskTokenStored, ParametersUnread, RangeOfMasked, TokenMismatch, UnknownKey
+from gateway.requests.problems import (
+    DecoyUsed,
+    MaskTokenStored,
+    ParametersUnread,
+    RangeOfMasked,
+    TokenMismatch,
+    UnknownKey,
+)
 from gateway.sealing.services import tenant_mac
 from gateway.terms import AccessClass, Candidate, Decision, Effect, Question, strictest
 from gateway.wire.aws.candidates import candidate_of
@@ -62,6 +70,8 @@ class Examined:
     primary: Candidate
     question: Question
     decision: Decision
+    # The tenant's own decoys that the call carries.
+    decoys: tuple[Found, ...] = ()
     # What the edge verifies a body in signed chunks with.
     chunks: SignedChunks | None = field(default=None, repr=False)
 
@@ -143,6 +153,7 @@ def examine(
         primary=primary,
         question=question,
         decision=decision,
+        decoys=_decoys(admission, readings, key),
         chunks=signed_chunks(plain, claim, key.secret) if admission.body_mode is BodyMode.PAYLOAD else None,
     )
     _check_range(examined)
@@ -175,6 +186,28 @@ def _check_range(examined: Examined) -> None:
         raise RangeOfMasked
 
 
+def _decoys(admission: Admission, readings: tuple[Reading, ...], key: KeyFacts) -> tuple[Found, ...]:
+    if not key.has_decoys:
+        return ()
+    return decoys.carried(admission, [one.parameters for one in readings], tenant_id=key.tenant_id)
+
+
+def check_decoys(examined: Examined) -> None:
+    """Raise DecoyUsed for a call that carries a decoy and that no rule lets pass: what it is for, only its agent knows."""
+    if examined.decoys and examined.decision.effect is not Effect.DENY and refuses_decoys(examined):
+        raise DecoyUsed
+
+
+def refuses_decoys(examined: Examined) -> bool:
+    """Whether a decoy in what this call sends is refused: reads too, since a password is tried by reading."""
+    return not (decoys.CARRYING_DECOYS in examined.decision.clear or examined.key.connection.observe_only)
+
+
+def issues_decoys(examined: Examined) -> bool:
+    """Whether values of this call's answer may be written as decoys."""
+    return decoys.asks_for_decoys(examined.decision.masks)
+
+
 def _check_tokens(examined: Examined) -> None:
     """What was masked when it was read must not be written over the real value; a rule may permit it."""
     is_asked = examined.decision.effect is not Effect.DENY and refuses_mask_tokens(examined)
@@ -193,10 +226,13 @@ def plan_of(examined: Examined) -> MaskPlan:
     """How the answer is masked: the paths of every reading, less what the decision clears."""
     decision = examined.decision
     plan = mask_plan(examined.readings, clear=decision.clear, request_id=str(examined.admission.id))
+    tenant_id, is_decoyed = examined.key.tenant_id, issues_decoys(examined)
     return msgspec.structs.replace(
         plan,
         masks=decision.masks,
         token_key=_token_key(examined),
+        decoy_key=decoys.decoy_key(tenant_id) if is_decoyed else b"",
+        decoy_tag=decoys.tag_of(tenant_id=tenant_id, request_id=examined.admission.id) if is_decoyed else 0,
         opaque=_opaque(examined),
         detectors=examined.key.detectors,
     )

@@ -88,6 +88,7 @@ _COLUMNS = (
     "last_sign",
     "further_accounts",
     "detectors",
+    "has_decoys",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM "  # noqa: S608  # names of our own view
 _NAMED = _SELECT + "requests_keys(%s, %s::text[], %s, %s)"
@@ -174,6 +175,8 @@ class KeyFacts:
     device: DeviceFacts | None = None
     # The tenant's own detectors, packed as mask plans carry them.
     detectors: bytes = b""
+    # Whether any response of the tenant's ever held decoys: else none is looked for.
+    has_decoys: bool = False
 
     @property
     def root_id(self) -> UUID:
@@ -283,6 +286,7 @@ def _facts(tenant_id: UUID, row: dict[str, Any]) -> KeyFacts:
         device=_device(row),
         ancestors=tuple(row["ancestors"]),
         detectors=bytes(row["detectors"] or b""),
+        has_decoys=row["has_decoys"],
     )
 
 

@@ -158,6 +158,28 @@ class Sighting(TenantScoped):
         indexes = (models.Index(fields=("tenant", "signature"), name="sighting_signature"),)
 
 
+class IssuedDecoys(TenantScoped):
+    """A response in which values may have been written as decoys; all of them carry its tag."""
+
+    tag = models.BigIntegerField()
+    request_id = models.UUIDField()
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "request_id"), name="one_decoy_tag_per_request"),)
+        indexes = (models.Index(fields=("tenant", "tag"), name="decoys_by_tag"),)
+
+
+class DecoySighting(TenantScoped):
+    """A use of a decoy that was told of once, and is not again: a record of CloudTrail, a key id tried over and over."""
+
+    name = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="one_finding_per_sighting"),)
+
+
 class Edge(models.Model):
     """An enrolled edge: not tenant-owned, since one edge may serve several (see EdgeScope)."""
 

@@ -21,8 +21,9 @@ from audit.models import RecordingPart
 from audit.recordings import SealedHalf, sealed_half, store
 from audit.services import NewEvent, append_all, as_json
 from audit.sessions import Added, bump_counters
+from gateway.masking.decoy_watch import MOST_FOUND, read_found
 from gateway.masking.replacement import MOST_COMMITTED_VALUES
-from gateway.requests import settle, storable
+from gateway.requests import decoys, settle, storable
 from gateway.requests.models import OPEN_STATES, ProxiedRequest, RequestState
 from gateway.sealing.services import unseal
 from gateway.tenants.scope import in_tenant
@@ -110,9 +111,9 @@ def store_outcomes(*, edge_id: UUID, outcomes: Iterable[Outcome], now: datetime)
     brought = brought_by(edge_id=edge_id, request_ids=by_id.keys())
     for tenant_id in sorted({one.tenant_id for one in brought.values()}):
         mine = [(one, by_id[id_]) for id_, one in brought.items() if one.tenant_id == tenant_id]
-        simple = [(one, outcome) for one, outcome in mine if _is_simple(one)]
+        simple = [(one, outcome) for one, outcome in mine if _is_simple(one, outcome)]
         is_done = _complete_at_once(tenant_id, simple) if simple else True
-        rest = [outcome for one, outcome in mine if not (is_done and _is_simple(one))]
+        rest = [outcome for one, outcome in mine if not (is_done and _is_simple(one, outcome))]
         if rest:
             with in_tenant(tenant_id):
                 _store_for_tenant(tenant_id, rest, now)
@@ -120,9 +121,9 @@ def store_outcomes(*, edge_id: UUID, outcomes: Iterable[Outcome], now: datetime)
     return [id_ for id_, outcome in by_id.items() if id_ in brought or outcome.ended_at < is_late]
 
 
-def _is_simple(one: Brought) -> bool:
-    """A call that was let through, asked nobody, and has not ended: nearly all of them."""
-    return one.state is RequestState.ADMITTED and one.approval_id is None
+def _is_simple(one: Brought, outcome: Outcome) -> bool:
+    """A call that was let through, asked nobody, met no decoy, and has not ended: nearly all of them."""
+    return one.state is RequestState.ADMITTED and one.approval_id is None and not outcome.decoys
 
 
 def _complete_at_once(tenant_id: UUID, told: Sequence[tuple[Brought, Outcome]]) -> bool:
@@ -182,6 +183,7 @@ def _sane(outcome: Outcome, now: datetime) -> Outcome:
         response_commitment=_sane_commitment(outcome.response_commitment),
         head=outcome.head[:LARGEST_RECORDED_HEAD],
         head_is_whole=outcome.head_is_whole and len(outcome.head) <= LARGEST_RECORDED_HEAD,
+        decoys=tuple(str(one) for text in outcome.decoys[:MOST_FOUND] if (one := read_found(text)) is not None),
     )
 
 
@@ -275,9 +277,26 @@ def _apply_all(tenant_id: UUID, rows: Mapping[UUID, ProxiedRequest], outcomes: I
         if event is not None:
             events.append(event)
             told.append((rows[outcome.id], outcome))
+    findings = [event for row, outcome in told for event in _decoys(row, outcome)]
     bump_counters(tenant_id=tenant_id, added=_added((row.session_id, outcome) for row, outcome in told))
     settle.erase_bodies(tenant_id=tenant_id, rows=[row for row, _ in told])
-    return events
+    return [*findings, *events]
+
+
+def _decoys(row: ProxiedRequest, outcome: Outcome) -> list[NewEvent]:
+    """The findings of decoys that the edge met in what it sent."""
+    found = [one for text in outcome.decoys if (one := read_found(text)) is not None]
+    if not found:
+        return []
+    return decoys.findings(
+        found,
+        tenant_id=row.tenant_id,
+        where="upload",
+        use=decoys.use_of(row) | {"code": outcome.error},
+        subject=row.pk,
+        session_id=row.session_id,
+        now=_moment(outcome.ended_at),
+    )
 
 
 def _apply(tenant_id: UUID, row: ProxiedRequest, outcome: Outcome) -> NewEvent | None:

@@ -62,6 +62,17 @@ class MaskTokenStored(Problem):
     aws_code = "AccessDenied"
 
 
+class DecoyUsed(Problem):
+    code = "requests.decoy_used"
+    status = 403
+    title = "This call carries a decoy"
+    remedy = (
+        "A value in it stands in place of a secret that was hidden from you, opens nothing, and its use has been recorded."
+        " Leave it out; sending the call again will be refused again."
+    )
+    aws_code = "AccessDenied"
+
+
 class ParametersUnread(Problem):
     code = "requests.parameters_unread"
     status = 400

@@ -30,7 +30,8 @@ from gateway.requests import outcomes, rows, settle, unreadable, verdicts
 from gateway.requests.asking import call_session, digest_of, session_ask
 from gateway.requests.asks import RESULT_COLUMN, RESULT_KEPT, queue_run, stored_admission
 from gateway.requests.declared import with_declared
-from gateway.requests.examine import Examined, examine, plan_of, wire_request
+from gateway.requests.decoys import keep_issued
+from gateway.requests.examine import Examined, check_decoys, examine, issues_decoys, plan_of, wire_request
 from gateway.requests.keyring import keys_of
 from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState
 from gateway.requests.pins import Pin, changed, pin, restored
@@ -177,6 +178,7 @@ def _ready(tenant_id: UUID, run_id: UUID, now: datetime) -> _Ready | Problem | N
             revision=revision,
             now=now,
         )
+        check_decoys(examined)
     except Problem as problem:
         return problem
     examined = unreadable.asked_about(examined, now=now)
@@ -211,6 +213,9 @@ def _take(
             ApprovedRun.objects.for_tenant(tenant_id).filter(pk=run_id).update(state=RunState.NOT_SENT, ended_at=now)
             return None
         row.state, row.started_at = RequestState.RUNNING, now
+        if issues_decoys(examined):
+            # Policy may ask for them only now; known already where it did when the call came.
+            keep_issued(tenant_id=tenant_id, request_ids=[row.pk], now=now)
         event = append_all(tenant_id=tenant_id, events=[rows.run_event_of(row, examined, now=now)])[0]
         row.event_sequence, row.event_leaf = event.sequence, event.leaf
         row.save(update_fields=("state", "started_at", "event_sequence", "event_leaf"))

@@ -11,7 +11,8 @@ from django.conf import settings
 
 from gateway.connections.endpoints import NO_BUCKET, Endpoint, express_upstream, is_directory_bucket, upstream_of
 from gateway.connections.sts import RoleSession
-from gateway.requests.examine import Examined, plan_of, refuses_mask_tokens
+from gateway.requests.decoys import decoy_key
+from gateway.requests.examine import Examined, plan_of, refuses_decoys, refuses_mask_tokens
 from gateway.terms import AccessClass
 from gateway.wire.aws.placing import upstream_prefix
 from gateway.wire.aws_chunked import upstream_headers, upstream_payload_hash
@@ -108,6 +109,8 @@ def upstream(examined: Examined, *, session: RoleSession, leaf: bytes, now: date
         payload_sha256=examined.claim.payload_sha256 if is_streamed else None,
         chunks=examined.chunks,
         refuses_mask_tokens=is_streamed and refuses_mask_tokens(examined),
+        decoy_key=decoy_key(examined.key.tenant_id) if is_streamed and examined.key.has_decoys else b"",
+        refuses_decoys=is_streamed and refuses_decoys(examined),
     )
 
 

@@ -15,9 +15,10 @@ from audit.recordings import SealedHalf, store
 from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
-from gateway.requests import asks, minting, refusals, replays, rows, verdicts
+from gateway.requests import asks, decoys, minting, refusals, replays, rows, verdicts
 from gateway.requests.counters import is_delete, resources, taints
 from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
+from gateway.requests.examine import issues_decoys
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
@@ -64,6 +65,7 @@ def write_down(
         if draft.hold is not None and isinstance(draft.entry, Asked):
             asks.keep(draft.hold, draft.entry, draft.row, now=now)
     before += _keep_minted(drafts, now)
+    before += _decoys(tenant_id, drafts, now)
     store(tenant_id=tenant_id, halves=[draft.half for draft in drafts if draft.half is not None])
     events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
     rows_ = [draft.row for draft in drafts]
@@ -73,7 +75,43 @@ def write_down(
 
 def is_one_statement(entries: Iterable[Entry]) -> bool:
     """Whether nothing is to be opened or asked for these, so that one statement writes all there is to write."""
-    return all(not isinstance(entry, Asked | Answered) and key_of(entry).session_id is not None for entry in entries)
+    return all(
+        not isinstance(entry, Asked | Answered) and key_of(entry).session_id is not None and not _has_decoys(entry)
+        for entry in entries
+    )
+
+
+def _has_decoys(entry: Entry) -> bool:
+    """Whether it carries decoys, or its answer may."""
+    examined = entry.examined
+    return examined is not None and (bool(examined.decoys) or _may_issue(entry))
+
+
+def _may_issue(entry: Entry) -> bool:
+    return isinstance(entry, Allowed | Asked) and issues_decoys(entry.examined)
+
+
+def _decoys(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
+    """Keep which answers may hold decoys; returns the findings of those that calls carry."""
+    issuing = [draft.row.pk for draft in drafts if _may_issue(draft.entry)]
+    if issuing:
+        decoys.keep_issued(tenant_id=tenant_id, request_ids=issuing, now=now)
+    events: list[NewEvent] = []
+    for draft in drafts:
+        found = draft.entry.examined.decoys if draft.entry.examined is not None else ()
+        row = draft.row
+        if found:
+            use = decoys.use_of(row)
+            events += decoys.findings(
+                found,
+                tenant_id=tenant_id,
+                where="request",
+                use=use,
+                subject=row.pk,
+                session_id=row.session_id,
+                now=now,
+            )
+    return events
 
 
 def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:

@@ -90,7 +90,8 @@ class Upstream(Message, frozen=True):
     Transfer-Encoding as the body demands. `payload_sha256` is the digest a streamed payload must have: the
     edge hashes on the fly and holds the last bytes back until it matches. With `chunks` the client's body is a
     signed aws-chunked one: the edge verifies it, and sends the payload plain, or framed anew where it has trailers.
-    With `refuses_mask_tokens` a payload that holds one never becomes whole at AWS.
+    With `refuses_mask_tokens` a payload that holds one never becomes whole at AWS. With a `decoy_key` decoys are looked
+    for in it and told of in the outcome; with `refuses_decoys` a payload that holds one never becomes whole either.
     """
 
     method: str
@@ -103,6 +104,8 @@ class Upstream(Message, frozen=True):
     payload_sha256: str | None = None
     chunks: SignedChunks | None = None
     refuses_mask_tokens: bool = False
+    decoy_key: bytes = b""
+    refuses_decoys: bool = False
 
 
 class SensitivityClass(StrEnum):
@@ -144,7 +147,8 @@ class MaskPlan(Message, frozen=True):
 
     `is_clear` means a rule let the body pass unscanned (`@clear("body")`); `clear` lists cleared mask types,
     `masks` the private content types (`card`, `email`) policy asks for beyond the secret ones, and how values are
-    written (`email-token`, `card-last4`); `token_key` is this session's and connection's, where tokens are asked for.
+    written (`email-token`, `card-last4`, `password-decoy`); `token_key` is this session's and connection's, where tokens
+    are asked for; `decoy_key` the tenant's and `decoy_tag` this response's, where decoys are.
     `opaque` is what happens to a payload that cannot be read. `s3_errors` selects S3's XML error shape. `range` is
     the part of an object the client asked for, of which more is fetched; `reads_range` is true for parts that cannot
     be widened and so not be masked. `detectors` are the tenant's own rules, packed (`gateway.masking.tenant_rules`).
@@ -158,6 +162,8 @@ class MaskPlan(Message, frozen=True):
     clear: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
     token_key: bytes = b""
+    decoy_key: bytes = b""
+    decoy_tag: int = 0
     is_clear: bool = False
     reads_range: bool = False
     range: str = ""
@@ -211,6 +217,7 @@ class Outcome(Message, frozen=True):
     `bytes_unread` is text in which people's names were not looked for, although policy asks: past the bounds.
     Commitments are HMAC-SHA-256 in hex over the clear bytes under the verdict's salt; `head` is the start of
     the masked response body. `error` is a stable code (`upstream.unreachable`, `masking.withheld`, ...).
+    `decoys` are those met in the payload sent, as `shape:tag`.
     """
 
     id: UUID
@@ -234,6 +241,7 @@ class Outcome(Message, frozen=True):
     content_type: str = ""
     head: bytes = b""
     head_is_whole: bool = True
+    decoys: tuple[str, ...] = ()
 
 
 class OutcomeBatch(Message, frozen=True):

@@ -32,7 +32,7 @@ KIND_WORDS = {
     "device": "A device was enrolled or revoked",
     "access_review": "An access review began, waits, is overdue or complete",
     "operator_access": "The vendor's operators ask for access, or use it",
-    "finding": "Something looks wrong: a forged prompt, a damaged journal",
+    "finding": "Something looks wrong: a forged prompt, a decoy in use, a damaged journal",
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gateway.engine import PolicyRejected, compile_revision
 from gateway.terms import AccessClass, Action, Effect
 from tests.engine.questions import ANYTHING, answer, bucket, candidate, question
 
@@ -69,3 +72,31 @@ def test_a_held_call_keeps_its_masks_for_when_it_runs() -> None:
 def test_a_denied_call_carries_no_masks() -> None:
     decision = answer(MASK_EMAIL, '@id("no") forbid (principal, action, resource);')
     assert (decision.effect, decision.masks, decision.clear) == (Effect.DENY, (), ())
+
+
+DECOYS = '@id("decoys") @mask("{}") permit (principal, action, resource);'
+
+
+@pytest.mark.parametrize(
+    ("said", "masks"),
+    [
+        ("decoy", ("all-decoy",)),
+        ("password, decoy", ("password-decoy",)),
+        ("email, password, decoy", ("email-decoy", "password-decoy")),
+        ("password-decoy, email", ("email", "password-decoy")),
+    ],
+)
+def test_decoy_behind_a_list_is_for_each_type_in_it(said: str, masks: tuple[str, ...]) -> None:
+    assert answer(DECOYS.format(said)).masks == masks
+
+
+@pytest.mark.parametrize("said", ["decoy, password", "email-token, decoy", "decoy, decoy", "card-last4, decoy"])
+def test_a_list_that_says_two_ways_of_writing_is_refused(said: str) -> None:
+    with pytest.raises(PolicyRejected):
+        compile_revision(DECOYS.format(said), revision="r1")
+
+
+def test_a_type_written_as_decoys_is_not_cleared_by_another_rule() -> None:
+    clear = '@id("clear") @clear("password") permit (principal, action, resource);'
+    decision = answer(DECOYS.format("password, decoy"), clear)
+    assert (decision.masks, decision.clear) == (("password-decoy",), ())

@@ -39,8 +39,10 @@ def framed(data: bytes, size: int, *, is_signed: bool = False) -> bytes:
 
 def is_seen(data: bytes, cuts: list[int]) -> bool:
     watch, places = UploadWatch(), [0, *sorted(cuts), len(data)]
-    saw = [watch.saw_token(data[start:end]) for start, end in pairwise(places)]
-    return any(saw) or watch.ended()
+    for start, end in pairwise(places):
+        watch.look(data[start:end])
+    watch.end()
+    return watch.has_token
 
 
 @pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
@@ -61,8 +63,10 @@ def test_a_short_upload_is_judged_at_its_end() -> None:
     data = gzip.compress(token("card").encode())
     assert len(data) < uploads._HEAD
     watch = UploadWatch()
-    assert not watch.saw_token(data)
-    assert watch.ended()
+    watch.look(data)
+    assert not watch.has_token
+    watch.end()
+    assert watch.has_token
 
 
 @pytest.mark.parametrize("data", [TEXT, framed(TEXT, 100), b"[REDACTED:card]"])
