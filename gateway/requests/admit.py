@@ -25,6 +25,7 @@ from gateway.requests import minting, refusals, replays, unreadable, unsigned
 from gateway.requests.asking import asked, session_ask
 from gateway.requests.counters import CountedBefore
 from gateway.requests.declared import with_declared
+from gateway.requests.decoy_sightings import look_at_key
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
 from gateway.requests.examine import Examined, check_decoys, examine, verified, wire_request
@@ -65,7 +66,7 @@ def admit(*, edge: EdgeIdentity, boot_id: UUID, items: Sequence[Admission], now:
         if isinstance(visited, Verdict):
             verdicts[item.id] = visited
             continue
-        arrival = visited or _arrive(item, edge)
+        arrival = visited or _arrive(item, edge, now)
         if isinstance(arrival, Untrusted):
             untrusted.append(arrival)
         else:
@@ -104,13 +105,14 @@ def _visit(admission: Admission, *, edge: EdgeIdentity, boot_id: UUID, now: date
     return _write(visit.home.tenant_id, [entry], edge=edge, boot_id=boot_id, now=now)[admission.id]
 
 
-def _arrive(admission: Admission, edge: EdgeIdentity) -> Arrival | Untrusted:
+def _arrive(admission: Admission, edge: EdgeIdentity, now: datetime) -> Arrival | Untrusted:
     try:
         request = wire_request(admission)
         claim = claim_of(request)
         name = read_access_key_id(claim.access_key_id)
         # A tenant outside the edge's scope is answered like a key that never was.
         if name is None or name.tenant_id not in edge.tenants:
+            look_at_key(claim.access_key_id, tenants=edge.tenants, source=admission.source, edge_id=edge.id, now=now)
             raise UnknownKey
     except Problem as problem:
         return Untrusted(admission=admission, problem=problem)
