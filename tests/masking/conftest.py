@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +17,9 @@ Send = Callable[..., End | Withheld]
 
 
 @pytest.fixture(scope="session")
-def scanner(tmp_path_factory: pytest.TempPathFactory) -> ContentScanner:
-    """One loaded scanner for the run; the catalogue is compiled once into a folder of the run's own."""
-    folder: Path = tmp_path_factory.mktemp("rules")
-    folder.chmod(0o700)
-    scanner = ContentScanner(folder)
+def scanner() -> ContentScanner:
+    """One loaded scanner for the worker, from the compiled rules all other rooms' tests use (`test_commands` compiles)."""
+    scanner = ContentScanner()
     scanner.load()
     return scanner
 
