@@ -5,8 +5,9 @@ ARGS ?=
 CORPUS ?=
 # `make bench PART=masking` measures masking instead, beside other engines (downloads them once).
 PART ?=
-# Tests at once. Each has a database server of its own; whole products are started one at a time.
-TESTS_AT_ONCE ?= 2
+# Tests at once, each with a database server of its own; whole products are started one at a time. Four parts in ten of
+# a run are waits (for holds that end, for killed parts that come back): three keep two cores at work.
+TESTS_AT_ONCE ?= 3
 PYTEST = $(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder
 
 .PHONY: help run demo test test-all check lint types contracts bench quality figures clean lock

@@ -107,7 +107,7 @@ def needs_whole_product(nodeid: str) -> bool:
 
 
 class OneProductAtATime(LoadScopeScheduling):
-    """How tests are shared out with `-n 2`: a file stays together, and all files with a whole product on one worker."""
+    """How tests are shared out with `-n`: a file stays together, and all files with a whole product on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "whole product" if needs_whole_product(nodeid) else nodeid.split("::", 1)[0]
