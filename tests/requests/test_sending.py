@@ -6,6 +6,7 @@ from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.requests import sending
 from gateway.requests.sending import send
@@ -22,7 +23,14 @@ _PLAN = MaskPlan(protocol=Protocol.JSON, body=BodyForm.STRUCTURE)
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-amzn-requestid: aws-7\r\n"
 
 
-def _sent(server: upstreams.Upstream, *, method: str = "POST", target: str = "/", body: bytes = b"{}") -> sending.Sent:
+def _sent(
+    server: upstreams.Upstream,
+    *,
+    method: str = "POST",
+    target: str = "/",
+    body: bytes = b"{}",
+    plan: MaskPlan = _PLAN,
+) -> sending.Sent:
     upstream = Upstream(
         method=method,
         target=target,
@@ -32,7 +40,15 @@ def _sent(server: upstreams.Upstream, *, method: str = "POST", target: str = "/"
         dial_port=server.port,
         is_tls=False,
     )
-    return send(upstream, body, plan=_PLAN, request_id=uuid4(), salt=b"salt")
+    return send(upstream, body, plan=plan, request_id=uuid4(), salt=b"salt")
+
+
+def test_names_that_nobody_here_can_read_withhold_the_answer() -> None:
+    answer = _HEAD + b'content-length: 30\r\n\r\n{"a": "Alice Johnson was here"}'
+    with upstreams.Upstream(upstreams.saying(answer)) as server:
+        found = _sent(server, plan=replace(_PLAN, masks=("person",)))
+    assert (found.outcome.kind, found.outcome.error) == (OutcomeKind.COMPLETED, "masking.withheld")
+    assert b"Alice" not in found.answer.body + found.outcome.head
 
 
 def test_nobody_there_is_not_sent() -> None:
