@@ -93,6 +93,8 @@ EVERY_SECRET = Wanted()
 
 def wanted_by(plan: MaskPlan, *, has_decoys: bool = True) -> Wanted:
     """What a plan asks for; without decoys where a replacement must be as long as its value."""
+    if not (plan.clear or plan.masks or plan.decoy_key):
+        return EVERY_SECRET
     press = Press(key=plan.decoy_key, tag=plan.decoy_tag) if plan.decoy_key and has_decoys else None
     return Wanted(clear=plan.clear, masks=plan.masks, token_key=plan.token_key, press=press)
 

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -106,6 +106,10 @@ def value_commitment(salt: bytes, value: str | bytes) -> str:
     return hmac.new(salt, b"masked value\0" + plain, "sha256").hexdigest()[:32]
 
 
+# What `Counter()` is, without looking for what to count: each answer has two, and most stay empty.
+_no_counts = partial(Counter.__new__, Counter)
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of masked values by type and by the rule that found them; never a value.
@@ -114,8 +118,8 @@ class Tally:
     `bytes_unread` is text that names of people were not looked for in, where policy asks for them.
     """
 
-    by_type: Counter[str] = field(default_factory=Counter)
-    by_rule: Counter[str] = field(default_factory=Counter)
+    by_type: Counter[str] = field(default_factory=_no_counts)
+    by_rule: Counter[str] = field(default_factory=_no_counts)
     salt: bytes = field(default=b"", repr=False)
     values: dict[str, None] = field(default_factory=dict)
     bytes_unread: int = 0

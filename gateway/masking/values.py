@@ -5,6 +5,7 @@ Reading and writing the body is `structural`'s; what looks like a secret in text
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ SHORTEST_LAYER = 12
 _OPENING = frozenset(
     "{[ \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
+
+# How base64 begins that is no shorter than SHORTEST_LAYER: told of every value, so that few are looked at whole.
+_MAY_BE_BASE64 = re.compile(r"[A-Za-z0-9+/]{10}").match
 
 Retype = Callable[..., Scalar]
 _NO_STRENGTH = Strength.NONE
@@ -111,8 +115,13 @@ class _Work:
             if type(value) is not str or kind is not None:
                 self._take(leaf)
             elif is_name or name_strength(name) is _NO_STRENGTH:
-                is_short = is_name or len(value) < SHORTEST_LAYER or (len(value) % 4 and value[0] not in _OPENING)
-                if is_short or not self._is_layered(leaf, value):
+                size = len(value)
+                is_plain = (
+                    is_name
+                    or size < SHORTEST_LAYER
+                    or (value[0] not in _OPENING and (size % 4 or _MAY_BE_BASE64(value) is None))
+                )
+                if is_plain or not self._is_layered(leaf, value):
                     queue(leaf)
                     parts(f'{name}: "{value}"\n' if name else f'"{value}"\n')
             else:
