@@ -142,6 +142,7 @@ _CALL = _CALLER | {
     "fingerprint",
     "code",
     "approval",
+    "decoy_tag",
 }
 _OUTCOME = frozenset(
     {

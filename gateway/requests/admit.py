@@ -28,7 +28,7 @@ from gateway.requests.declared import with_declared
 from gateway.requests.decoy_sightings import look_at_key
 from gateway.requests.edges import EdgeIdentity
 from gateway.requests.entries import Allowed, Answered, Entry, Refused, Untrusted
-from gateway.requests.examine import Examined, check_decoys, examine, verified, wire_request
+from gateway.requests.examine import Examined, carried_by, check_decoys, examine, verified, wire_request
 from gateway.requests.keyring import KeyFacts, keys_of
 from gateway.requests.minting_problems import NotForApproval
 from gateway.requests.problems import BootFenced, IdReused, NotExamined, UnknownKey
@@ -181,6 +181,7 @@ def _refused(arrival: Arrival, key: KeyFacts, problem: Problem, examined: Examin
         signing_name=arrival.claim.service,
         region=arrival.claim.region,
         examined=examined,
+        carried=carried_by(arrival.admission, key) if examined is None else (),
     )
 
 

@@ -115,7 +115,22 @@ def _issued(call: ProxiedRequest) -> dict[str, Any]:
     }
 
 
-def use_of(row: ProxiedRequest) -> dict[str, Any]:
+def found_in_call(
+    found: Iterable[Found], row: ProxiedRequest, *, where: str, now: datetime, code: str = ""
+) -> list[NewEvent]:
+    """The findings of decoys in one call: in what was admitted, or in what the edge sent. Call inside the tenant."""
+    return findings(
+        found,
+        tenant_id=row.tenant_id,
+        where=where,
+        use=_use_of(row) | {"code": code or row.refusal_code},
+        subject=row.pk,
+        session_id=row.session_id,
+        now=now,
+    )
+
+
+def _use_of(row: ProxiedRequest) -> dict[str, Any]:
     """The facts of the call that carries one."""
     return {
         "person": row.person_label,
@@ -127,5 +142,4 @@ def use_of(row: ProxiedRequest) -> dict[str, Any]:
         "prompt": str(row.prompt_id) if row.prompt_id else None,
         "source": storable.text(row.source, 64),
         "edge": str(row.edge_id),
-        "code": row.refusal_code,
     }

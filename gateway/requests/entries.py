@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.connections.sts import RoleSession
+from gateway.masking.decoy_watch import Found
 from gateway.problems import Problem
 from gateway.requests.examine import Examined
 from gateway.requests.keyring import KeyFacts
@@ -23,7 +24,10 @@ class Untrusted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A verified key's call that is not let through. `examined` is None where it was not understood."""
+    """A verified key's call that is not let through. `examined` is None where it was not understood.
+
+    `carried` are the decoys in one that was not understood.
+    """
 
     admission: Admission
     key: KeyFacts = field(repr=False)
@@ -31,6 +35,11 @@ class Refused:
     signing_name: str
     region: str
     examined: Examined | None = None
+    carried: tuple[Found, ...] = ()
+
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        return self.examined.decoys if self.examined is not None else self.carried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,10 @@ class Allowed:
     def admission(self) -> Admission:
         return self.examined.admission
 
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        return self.examined.decoys
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -55,6 +68,10 @@ class Answered:
     @property
     def admission(self) -> Admission:
         return self.examined.admission
+
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        return self.examined.decoys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +86,10 @@ class Asked:
     @property
     def admission(self) -> Admission:
         return self.examined.admission
+
+    @property
+    def decoys(self) -> tuple[Found, ...]:
+        return self.examined.decoys
 
 
 Entry = Allowed | Answered | Asked | Refused

@@ -153,7 +153,7 @@ def examine(
         primary=primary,
         question=question,
         decision=decision,
-        decoys=_decoys(admission, readings, key),
+        decoys=carried_by(admission, key, *(one.parameters for one in readings)),
         chunks=signed_chunks(plain, claim, key.secret) if admission.body_mode is BodyMode.PAYLOAD else None,
     )
     _check_range(examined)
@@ -186,10 +186,9 @@ def _check_range(examined: Examined) -> None:
         raise RangeOfMasked
 
 
-def _decoys(admission: Admission, readings: tuple[Reading, ...], key: KeyFacts) -> tuple[Found, ...]:
-    if not key.has_decoys:
-        return ()
-    return decoys.carried(admission, [one.parameters for one in readings], tenant_id=key.tenant_id)
+def carried_by(admission: Admission, key: KeyFacts, *parameters: Mapping[str, Any]) -> tuple[Found, ...]:
+    """The decoys of its own tenant that a call carries; a tenant that never had any pays nothing."""
+    return decoys.carried(admission, parameters, tenant_id=key.tenant_id) if key.has_decoys else ()
 
 
 def check_decoys(examined: Examined) -> None:

@@ -286,17 +286,8 @@ def _apply_all(tenant_id: UUID, rows: Mapping[UUID, ProxiedRequest], outcomes: I
 def _decoys(row: ProxiedRequest, outcome: Outcome) -> list[NewEvent]:
     """The findings of decoys that the edge met in what it sent."""
     found = [one for text in outcome.decoys if (one := read_found(text)) is not None]
-    if not found:
-        return []
-    return decoys.findings(
-        found,
-        tenant_id=row.tenant_id,
-        where="upload",
-        use=decoys.use_of(row) | {"code": outcome.error},
-        subject=row.pk,
-        session_id=row.session_id,
-        now=_moment(outcome.ended_at),
-    )
+    at = _moment(outcome.ended_at)
+    return decoys.found_in_call(found, row, where="upload", now=at, code=outcome.error) if found else []
 
 
 def _apply(tenant_id: UUID, row: ProxiedRequest, outcome: Outcome) -> NewEvent | None:

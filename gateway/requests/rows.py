@@ -11,8 +11,9 @@ from audit.kinds import EventKind
 from audit.services import NewEvent
 from gateway.problems import Problem
 from gateway.requests import storable
+from gateway.requests.decoys import tag_of
 from gateway.requests.entries import Refused
-from gateway.requests.examine import Examined, question_record, recorded_arn
+from gateway.requests.examine import Examined, issues_decoys, question_record, recorded_arn
 from gateway.requests.intent import link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
@@ -115,14 +116,21 @@ def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, n
     return row
 
 
-def event_of(row: ProxiedRequest, *, now: datetime, problem: Problem | None = None) -> NewEvent:
-    """The event that stands for a new row: labels as of now, and everything the decision rested on."""
+def event_of(
+    row: ProxiedRequest, *, now: datetime, problem: Problem | None = None, decoy_tag: int | None = None
+) -> NewEvent:
+    """The event that stands for a new row: labels as of now, and everything the decision rested on.
+
+    With a tag, that of the decoys its answer may hold: the ledger itself says whose they are.
+    """
+    more = {"code": problem.code} if problem else {}
+    tag = {"decoy_tag": decoy_tag} if decoy_tag is not None else {}
     return NewEvent(
         kind=_EVENT_OF[RequestState(row.state)],
         at=now,
         subject=row.pk,
         session_id=row.session_id,
-        data=_call(row) | ({"code": problem.code} if problem else {}),
+        data=_call(row) | more | tag,
     )
 
 
@@ -133,6 +141,7 @@ def run_event_of(row: ProxiedRequest, examined: Examined, *, now: datetime) -> N
         "effect": decision.effect.value,
         "rules": list(decision.rule_ids),
         "revision": decision.revision,
+        **({"decoy_tag": tag_of(tenant_id=row.tenant_id, request_id=row.pk)} if issues_decoys(examined) else {}),
     }
     return NewEvent(kind=EventKind.REQUEST_RUN, at=now, subject=row.pk, session_id=row.session_id, data=data)
 

@@ -67,10 +67,16 @@ def write_down(
     before += _keep_minted(drafts, now)
     before += _decoys(tenant_id, drafts, now)
     store(tenant_id=tenant_id, halves=[draft.half for draft in drafts if draft.half is not None])
-    events = [*before, *(rows.event_of(draft.row, now=now, problem=draft.problem) for draft in drafts)]
+    events = [*before, *(_event(draft, now) for draft in drafts)]
     rows_ = [draft.row for draft in drafts]
     insert(tenant_id=tenant_id, rows=rows_, events=events, added=_added(drafts, now), seen=replays.seen(entries))
     return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
+
+
+def _event(draft: Draft, now: datetime) -> NewEvent:
+    row = draft.row
+    tag = decoys.tag_of(tenant_id=row.tenant_id, request_id=row.pk) if _may_issue(draft.entry) else None
+    return rows.event_of(row, now=now, problem=draft.problem, decoy_tag=tag)
 
 
 def is_one_statement(entries: Iterable[Entry]) -> bool:
@@ -83,8 +89,7 @@ def is_one_statement(entries: Iterable[Entry]) -> bool:
 
 def _has_decoys(entry: Entry) -> bool:
     """Whether it carries decoys, or its answer may."""
-    examined = entry.examined
-    return examined is not None and (bool(examined.decoys) or _may_issue(entry))
+    return bool(entry.decoys) or _may_issue(entry)
 
 
 def _may_issue(entry: Entry) -> bool:
@@ -96,22 +101,8 @@ def _decoys(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> list[New
     issuing = [draft.row.pk for draft in drafts if _may_issue(draft.entry)]
     if issuing:
         decoys.keep_issued(tenant_id=tenant_id, request_ids=issuing, now=now)
-    events: list[NewEvent] = []
-    for draft in drafts:
-        found = draft.entry.examined.decoys if draft.entry.examined is not None else ()
-        row = draft.row
-        if found:
-            use = decoys.use_of(row)
-            events += decoys.findings(
-                found,
-                tenant_id=tenant_id,
-                where="request",
-                use=use,
-                subject=row.pk,
-                session_id=row.session_id,
-                now=now,
-            )
-    return events
+    carrying = ((draft.row, draft.entry.decoys) for draft in drafts if draft.entry.decoys)
+    return [event for row, found in carrying for event in decoys.found_in_call(found, row, where="request", now=now)]
 
 
 def _place(drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:

@@ -76,6 +76,8 @@ def test_each_response_has_a_tag_of_its_own_written_down_before(
     with in_tenant(acme):
         kept = {row.request_id: row.tag for row in IssuedDecoys.objects.for_tenant(acme)}
     assert kept == {first.id: one.decoy_tag, second.id: other.decoy_tag}
+    (_, facts) = events_of(acme, first.id)[-1]
+    assert facts["decoy_tag"] == one.decoy_tag
 
 
 def test_a_batch_sent_again_has_the_same_tag(ready: StrictSts, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
@@ -169,6 +171,15 @@ def test_a_call_that_policy_refuses_anyway_is_found_too(decoy: str, edge: EdgeLi
     edge.admit_one(admission)
     assert row_of(acme, admission).refusal_code == "policy.denied"
     assert len(findings(acme, admission)) == 1
+
+
+def test_a_call_that_is_refused_before_it_is_understood_is_found_too(
+    decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant
+) -> None:
+    elsewhere = keys.call("ssm", "put_parameter", region="ap-south-2", Name="n", Value=decoy, Type="String")
+    edge.admit_one(elsewhere)
+    assert row_of(acme, elsewhere).refusal_code not in ("", "requests.decoy_used")
+    assert len(findings(acme, elsewhere)) == 1
 
 
 def test_a_rule_may_let_it_pass_and_the_finding_stays(decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
