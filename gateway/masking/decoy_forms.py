@@ -25,7 +25,25 @@ JWT_HEAD = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode().rst
 _JWT_BODY = base64.urlsafe_b64encode(b'{"iss":"https://example.com","sub":"app"}').decode().rstrip("=")
 # The last character of 32 bytes in base64 has two bits that are nothing.
 JWT_END = "A"
-_SCHEMES = "postgresql postgres mysql mariadb mongodb+srv mongodb rediss redis amqps amqp mssql sqlserver https http"
+_LONGEST_BASIC = 1024
+_SCHEMES = frozenset(
+    [
+        "postgresql",
+        "postgres",
+        "mysql",
+        "mariadb",
+        "mongodb+srv",
+        "mongodb",
+        "rediss",
+        "redis",
+        "amqps",
+        "amqp",
+        "mssql",
+        "sqlserver",
+        "https",
+        "http",
+    ]
+)
 
 Form = Callable[[Press, str], str]
 
@@ -77,15 +95,28 @@ def _iban(press: Press, value: str) -> str:
 
 
 def _password(press: Press, value: str) -> str:
-    return press.core(decoys.WORD_20, value)
+    """Twenty letters and digits; where the value is user and password in base64, as Basic has it, so is the decoy."""
+    secret = press.core(decoys.WORD_20, value)
+    return base64.b64encode(f"app:{secret}".encode()).decode() if _is_basic(value) else secret
+
+
+def _is_basic(value: str) -> bool:
+    if len(value) > _LONGEST_BASIC or len(value) % 4:
+        return False
+    try:
+        user, colon, _ = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return False
+    return bool(colon) and user.isprintable()
 
 
 def _connection(press: Press, value: str) -> str:
     """A whole connection string's host and user are hidden too: only its scheme is kept."""
     secret = _password(press, value)
-    scheme = value.partition("://")[0].lower() if "://" in value else ""
-    if scheme:
-        return f"{scheme if scheme in _SCHEMES.split() else 'https'}://app:{secret}@db.{DOMAIN}/app"
+    before, is_url, _ = value.partition("://")
+    if is_url:
+        driver, scheme = ("jdbc:", before[5:]) if before.startswith("jdbc:") else ("", before)
+        return f"{driver}{scheme if scheme in _SCHEMES else 'postgresql'}://app:{secret}@db.{DOMAIN}/app"
     if re.search(r"=[^;]*;", value):
         return f"Server=db.{DOMAIN};Database=app;User Id=app;Password={secret}"
     return secret

@@ -34,11 +34,11 @@ class _Watch:
         if self._tokens is not None and self._tokens.saw_token(chunk):
             self.has_token = True
         if self._decoys is not None:
-            self._decoys.saw(chunk)
+            self._decoys.look(chunk)
 
     def end(self) -> None:
         if self._decoys is not None:
-            self._decoys.ended()
+            self._decoys.end()
 
 
 class UploadWatch:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from audit.kinds import EventKind
 from audit.services import NewEvent
+from gateway.masking.codings import Plain, packing_of
 from gateway.masking.decoy_watch import MOST_FOUND, Found, in_value
 from gateway.masking.decoys import TAGS
 from gateway.masking.replacement import DECOY
@@ -24,6 +25,8 @@ from gateway.wire.contract import Admission
 
 # The mask type under which a rule lets a call that carries one pass: `@clear("decoys")`. The finding stays.
 CARRYING_DECOYS = "decoys"
+# What a verified call has of us, or of its own digests: no place for anything else.
+_OURS = frozenset(("authorization", "x-amz-security-token", "x-amz-content-sha256", "x-amz-date"))
 
 
 def decoy_key(tenant_id: UUID) -> bytes:
@@ -43,12 +46,12 @@ def asks_for_decoys(masks: Iterable[str]) -> bool:
 
 def carried(admission: Admission, parameters: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> tuple[Found, ...]:
     """The tenant's decoys in a call, each once: in its target, its headers, its parameters, its bytes."""
-    key = decoy_key(tenant_id)
-    said = (unquote(admission.target, errors="replace"), *(value for _, value in admission.headers))
-    found = dict.fromkeys(in_value(key, (*said, *parameters)))
-    if admission.body:
+    key, body = decoy_key(tenant_id), admission.body
+    said = (value for name, value in admission.headers if name.lower() not in _OURS)
+    found = dict.fromkeys(in_value(key, (unquote(admission.target, errors="replace"), *said, body, *parameters)))
+    if not isinstance(packing_of(body), Plain):
         watch = UploadWatch(tokens=False, decoy_key=key)
-        watch.look(admission.body)
+        watch.look(body)
         watch.end()
         found |= dict.fromkeys(watch.decoys)
     return tuple(found)[:MOST_FOUND]

@@ -141,7 +141,7 @@ def test_tokens_may_pass_where_only_decoys_are_looked_for() -> None:
 def test_no_more_are_told_of_than_help() -> None:
     watch = DecoyWatch(KEY)
     for tag in range(2 * MOST_FOUND):
-        watch.saw((decoy_for(Press(key=KEY, tag=tag), "password", "x") or "").encode() + b"\n")
+        watch.look((decoy_for(Press(key=KEY, tag=tag), "password", "x") or "").encode() + b"\n")
     assert len(watch.found) == MOST_FOUND
 
 

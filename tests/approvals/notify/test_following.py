@@ -96,6 +96,7 @@ def test_a_connection_that_is_only_tested_is_no_news_and_a_suspended_one_is(acme
         (EventKind.REVIEW_OVERDUE, {"name": "2026-Q4", "count": 3}, "The access review 2026-Q4 is overdue"),
         (EventKind.OPERATOR_ASKED, {"by": "operator/pat", "count": 2}, "operator/pat asks to look inside for 2 hours"),
         (EventKind.PROMPT_FORGED, {"reason": "a shell"}, "A prompt was refused as forged"),
+        (EventKind.DECOY_USED, {"where": "cloudtrail", "decoy": "word-20:7"}, "A decoy was used (cloudtrail)"),
         (EventKind.SECOND_FACTOR_ENROLLED, {"user": "sam"}, "sam enrolled a one-time code"),
     ],
 )
@@ -104,6 +105,21 @@ def test_each_kind_says_what_happened(acme: Tenant, kind: EventKind, data: dict[
     followed(acme)
     (notice,) = notices(acme)
     assert (notice.kind, notice.title) == (KIND_OF[kind], title)
+
+
+def test_a_decoys_notice_says_for_whom_it_was_made_and_where_it_was_used(acme: Tenant) -> None:
+    issued: dict[str, Any] = {
+        "issued_person": "alice",
+        "issued_agent": "cursor",
+        "issued_at": "2026-11-23T07:00:00+00:00",
+    }
+    origin: dict[str, Any] = {"issued_operation": "secretsmanager:GetSecretValue", "issued_session": str(acme.pk)}
+    told(acme, EventKind.DECOY_USED, where="request", service="ssm", operation="PutParameter", **issued, **origin)
+    followed(acme)
+    (notice,) = notices(acme)
+    given, used = notice.lines
+    assert given == "Given to alice with cursor at 2026-11-23 07:00 UTC by secretsmanager:GetSecretValue"
+    assert (used, notice.path) == ("Used in ssm PutParameter", f"/sessions/{acme.pk}/")
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind in KIND_OF if not kind.value.startswith("approval.")))
