@@ -16,7 +16,7 @@ from uuid import UUID
 import boto3
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from django.conf import settings
 
 from gateway.connections.endpoints import upstream_of
@@ -24,7 +24,7 @@ from gateway.connections.session_policies import for_call
 from gateway.connections.sessions import SessionAsk, one_call_session
 from gateway.connections.sts import RoleTarget
 from gateway.engine import CompiledRevision, decide
-from gateway.jobs.problems import JobStopped
+from gateway.jobs.problems import JobDelayed, JobStopped
 from gateway.terms import AccessClass, Effect, LinkLevel, Principal, PrincipalKind, Question
 from gateway.wire.aws.candidates import candidate_of
 from gateway.wire.aws.parsing import parse
@@ -133,10 +133,30 @@ def _text(value: str | bytes) -> str:
 
 
 # What AWS answers is told by its code: messages may quote names.
-def stopped(error: ClientError | BotoCoreError, *, what: str) -> JobStopped:
-    """The reason a job cannot go on, without AWS's own words."""
-    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
-    return JobStopped(f"AWS answered `{code[:60]}` to {what}")
+def stopped(error: ClientError | BotoCoreError, *, what: str) -> JobStopped | JobDelayed:
+    """The reason a job cannot go on, or not now, without AWS's own words."""
+    code = code_of(error)
+    kind = JobDelayed if code in _FOR_NOW or isinstance(error, HTTPClientError) else JobStopped
+    return kind(f"AWS answered `{code[:60]}` to {what}")
+
+
+# What AWS says when it is busy, or when a session ended amid a page: botocore itself has tried three times.
+_FOR_NOW = frozenset(
+    """Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException TooManyRequestsException
+    ProvisionedThroughputExceededException RequestLimitExceeded BandwidthLimitExceeded LimitExceededException SlowDown
+    InternalError InternalServerError InternalFailure ServiceUnavailable ServiceUnavailableException RequestTimeout
+    RequestTimeoutException ExpiredToken ExpiredTokenException 500 502 503 504""".split()  # noqa: SIM905  # a list of words
+)
+
+
+def code_of(error: ClientError | BotoCoreError) -> str:
+    """AWS's code, or what went wrong on the way to it."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
+
+
+def is_for_now(error: ClientError) -> bool:
+    """Whether the same call may well be answered later."""
+    return code_of(error) in _FOR_NOW
 
 
 def bucket_arns(bucket: str, prefix: str = "") -> Sequence[str]:

@@ -29,7 +29,8 @@ OPEN = (JobState.QUEUED, JobState.RUNNING)
 class MaskingJob(TenantScoped):
     """One job. `target` says on what (no secret in it), `counts` what came of it so far; both are plain JSON.
 
-    `lease` names the worker that has it; after `lease_until` any other may go on from the cursor.
+    `lease` names the worker that has it; after `lease_until` any other may go on from the cursor. `tries` counts turns since
+    anything was done. `progress` is what is being read now, {place, bytes}; `told` the counts that events have told of.
     """
 
     kind = models.CharField(max_length=10, choices=JobKind.choices)
@@ -43,6 +44,9 @@ class MaskingJob(TenantScoped):
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     pages = models.PositiveIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)
+    progress = models.JSONField(null=True)
+    told = models.JSONField(default=dict)
     started_by = models.CharField(max_length=200)
     reason = models.CharField(max_length=400, blank=True)
     created_at = models.DateTimeField()

@@ -28,6 +28,15 @@ class JobOver(Problem):
     remedy = "Start another."
 
 
+class JobDelayed(Problem):
+    """AWS is busy or away: the job goes on later from where it is, and fails once it was in vain too often."""
+
+    code = "job.delayed"
+    status = 503
+    title = "AWS did not answer the job for now"
+    remedy = "Nothing: the job is tried again by itself."
+
+
 class JobStopped(Problem):
     """The work cannot go on: the job ends as failed, with this detail."""
 

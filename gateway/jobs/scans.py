@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gateway.jobs.aws import Reach, client, stopped
+from gateway.jobs.aws import Reach, client, is_for_now, stopped
 from gateway.jobs.reading import MaskedObject, Unreadable, plan_for
-from gateway.jobs.steps import Page, looked_at, placed
+from gateway.jobs.steps import Beat, Page, look_at, placed
+from gateway.masking.bodies import MaskReport
 from gateway.masking.content import ContentScanner, scanner_for
 from gateway.wire.contract import OpaqueChoice
 
@@ -23,14 +26,16 @@ ITEMS_A_PAGE = 200
 EVENTS_A_PAGE = 500
 # Larger objects are counted as not scanned: a job must come to its end.
 LARGEST_OBJECT = 1024 * 1024 * 1024
-Step = Callable[[Reach, Mapping[str, Any], Mapping[str, Any] | None, bytes], Page]
+Step = Callable[[Reach, Mapping[str, Any], Mapping[str, Any] | None, bytes, Beat], Iterator[Page]]
 
 
-def scan_page(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes) -> Page:
-    """One page of a scan; raises JobStopped where AWS or policy says no."""
+def scan_page(
+    reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes, beat: Beat
+) -> Iterator[Page]:
+    """One page of a scan, object by object; raises JobStopped where AWS or policy says no, JobDelayed where it is busy."""
     step = _STEPS[target["what"]]
     try:
-        return step(reach, target, cursor, detectors)
+        yield from step(reach, target, cursor, detectors, beat)
     except (ClientError, BotoCoreError) as error:
         raise stopped(error, what=f"the scan of the {target['what']}") from None
 
@@ -40,52 +45,69 @@ def is_sampled(name: str, percent: int) -> bool:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:4]) % 100 < percent
 
 
-def _bucket(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes) -> Page:
-    s3, scanner, page = client(reach, "s3"), scanner_for(detectors), Page()
+def _bucket(
+    reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes, beat: Beat
+) -> Iterator[Page]:
+    s3, reading = client(reach, "s3"), _Reading(scanner=scanner_for(detectors), detectors=detectors, beat=beat)
     after = {"StartAfter": cursor["after"]} if cursor else {}
     listed = s3.list_objects_v2(
         Bucket=target["bucket"], Prefix=target.get("prefix", ""), MaxKeys=OBJECTS_A_PAGE, **after
     )
     found = listed.get("Contents", ())
     for one in found:
-        page.counts["seen"] += 1
+        page = Page(cursor={"after": one["Key"]}, ends=False, counts=Counter(seen=1))
         if not is_sampled(one["Key"], target["percent"]):
             page.counts["not_sampled"] += 1
         elif one["Size"] > LARGEST_OBJECT:
             page.counts["unscanned"] += 1
         else:
-            _object(s3, target["bucket"], one["Key"], page, scanner, detectors)
-    if listed.get("IsTruncated") and found:
-        page.cursor = {"after": found[-1]["Key"]}
-    return page
+            _object(s3, target["bucket"], one["Key"], page, reading)
+        yield page
+    yield Page(cursor={"after": found[-1]["Key"]} if listed.get("IsTruncated") and found else None)
 
 
-def _object(s3: Any, bucket: str, key: str, page: Page, scanner: ContentScanner, detectors: bytes) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    scanner: ContentScanner
+    detectors: bytes
+    beat: Beat
+
+
+def _object(s3: Any, bucket: str, key: str, page: Page, reading: _Reading) -> None:
+    place = placed(reading.scanner, f"s3://{bucket}/{key}")
+    reading.beat(place, 0)
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
+        if is_for_now(error):
+            raise
         # One object that is gone, archived or closed does not end a scan; a bucket that is closed ends it at the list.
         page.counts["unread"] += 1
-        if error.response["Error"]["Code"] in ("SlowDown", "ServiceUnavailable", "InternalError"):
-            raise
         return
-    try:
-        masked = MaskedObject(answer, plan_for(detectors, OpaqueChoice.PASS))
-        for _ in masked.chunks():
-            continue
-    except Unreadable:
-        page.counts["unscanned"] += 1
-        return
-    report = masked.report
+    report = _read(answer, place, reading)
     if report is None or (report.bytes_unscanned and not report.bytes_scanned):
         page.counts["unscanned"] += 1
         return
     page.counts["scanned"] += 1
     page.counts["bytes"] += report.bytes_scanned
-    page.take(placed(scanner, f"s3://{bucket}/{key}"), report.masked_by_type, report.masked_by_rule)
+    page.take(place, report.masked_by_type, report.masked_by_rule)
 
 
-def _table(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes) -> Page:
+def _read(answer: Mapping[str, Any], place: str, reading: _Reading) -> MaskReport | None:
+    done = 0
+    try:
+        masked = MaskedObject(answer, plan_for(reading.detectors, OpaqueChoice.PASS))
+        for chunk in masked.chunks():
+            done += len(chunk)
+            reading.beat(place, done)
+    except Unreadable:
+        return None
+    return masked.report
+
+
+def _table(
+    reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes, beat: Beat
+) -> Iterator[Page]:
     dynamodb, scanner, page = client(reach, "dynamodb"), scanner_for(detectors), Page()
     keys = [one["AttributeName"] for one in dynamodb.describe_table(TableName=target["table"])["Table"]["KeySchema"]]
     start = {"ExclusiveStartKey": _key(cursor["after"])} if cursor else {}
@@ -96,12 +118,12 @@ def _table(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | 
         if not is_sampled(name, target["percent"]):
             page.counts["not_sampled"] += 1
             continue
-        page.counts["scanned"] += 1
-        tally = looked_at(scanner, _readable(item))
-        page.take(placed(scanner, f"dynamodb:{target['table']}/{name}"), tally.by_type, tally.by_rule)
+        place = f"dynamodb:{target['table']}/{name}"
+        look_at(page, scanner, _readable(item), place)
+        beat(placed(scanner, place), 0)
     if last := answer.get("LastEvaluatedKey"):
         page.cursor = {"after": _as_json(last)}
-    return page
+    yield page
 
 
 def _as_json(key: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +156,9 @@ def _readable(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _logs(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes) -> Page:
+def _logs(
+    reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | None, detectors: bytes, beat: Beat
+) -> Iterator[Page]:
     logs, scanner, page = client(reach, "logs"), scanner_for(detectors), Page()
     start = {"nextToken": cursor["token"]} if cursor else {}
     answer = logs.filter_log_events(logGroupName=target["log_group"], limit=EVENTS_A_PAGE, **start)
@@ -143,13 +167,12 @@ def _logs(reach: Reach, target: Mapping[str, Any], cursor: Mapping[str, Any] | N
         if not is_sampled(f"{event.get('eventId')}", target["percent"]):
             page.counts["not_sampled"] += 1
             continue
-        page.counts["scanned"] += 1
-        tally = looked_at(scanner, event["message"])
         place = f"logs:{target['log_group']}/{event.get('logStreamName', '')}"
-        page.take(placed(scanner, place), tally.by_type, tally.by_rule)
+        look_at(page, scanner, event["message"], place)
+        beat(placed(scanner, place), 0)
     if token := answer.get("nextToken"):
         page.cursor = {"token": token}
-    return page
+    yield page
 
 
 _STEPS: Mapping[str, Step] = {"bucket": _bucket, "table": _table, "log-group": _logs}

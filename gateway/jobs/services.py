@@ -93,8 +93,9 @@ def cancel(*, tenant: Tenant, job_id: UUID, by_label: str, now: datetime) -> Mas
 
 def end(job: MaskingJob, state: JobState, *, by_label: str, now: datetime, error: str = "") -> None:
     """Write a locked job's end, with its event."""
-    job.state, job.error, job.ended_at, job.lease, job.lease_until = state, error[:400], now, None, None
-    job.save(update_fields=("state", "error", "ended_at", "lease", "lease_until"))
+    job.state, job.error, job.ended_at, job.progress = state, error[:400], now, None
+    job.lease = job.lease_until = None
+    job.save(update_fields=("state", "error", "ended_at", "progress", "lease", "lease_until"))
     record(EventKind.JOB_ENDED, job, f"{state.value}: {told(job.counts)}", by_label=by_label, now=now, reason=error)
 
 

@@ -20,7 +20,11 @@ log = logging.getLogger("hoopweb.jobs")
 STALE = timedelta(seconds=10)
 
 
-@shared_task
+# One object may take long; the lease and its beat, and not the task, say who works and whether it may go on.
+LONGEST_TURN_SECONDS = 6 * 3600
+
+
+@shared_task(time_limit=LONGEST_TURN_SECONDS)
 def perform_job(tenant_id: str, job_id: str) -> None:
     """One turn at a job; what is left is queued again."""
     if work.perform(tenant_id=UUID(tenant_id), job_id=UUID(job_id), now=timezone.now):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from audit.kinds import EventKind
 from gateway.connections.models import ConnectionState
@@ -22,12 +22,12 @@ from gateway.connections.selectors import role_target
 from gateway.connections.sts import RoleTarget
 from gateway.jobs import services
 from gateway.jobs.aws import Reach, bucket_arns
-from gateway.jobs.copies import copy_page
+from gateway.jobs.copies import How, copy_page
 from gateway.jobs.models import OPEN, JobFinding, JobKind, JobState, MaskingJob
-from gateway.jobs.problems import JobStopped
+from gateway.jobs.problems import JobDelayed, JobStopped
 from gateway.jobs.remasking import remask_page
 from gateway.jobs.scans import scan_page
-from gateway.jobs.steps import Found, Page
+from gateway.jobs.steps import Beat, Found, Page
 from gateway.masking.catalogue import ScannerFailed
 from gateway.policy.detectors import live_detectors
 from gateway.policy.models import Policy
@@ -38,10 +38,14 @@ from gateway.tenants.scope import in_tenant
 from gateway.terms import AccessClass
 
 log = logging.getLogger("hoopweb.jobs")
-# Longer than any page takes; after it another worker goes on from the cursor.
+# Kept by a beat while a page is worked; after it another worker goes on from the cursor.
 LEASE = timedelta(minutes=5)
+BEAT = timedelta(seconds=1)
 # One turn: then the job goes to the end of the queue, so that a long one does not keep the others waiting.
 TURN = timedelta(seconds=30)
+# A place at which workers die, or AWS stays busy, ends the job after so many turns in vain.
+MOST_TRIES = 8
+SHORTEST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=5)
 SYSTEM = "system"
 _READS_S3 = ("s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion")
 _ACTIONS = {
@@ -69,10 +73,13 @@ def perform(*, tenant_id: UUID, job_id: UUID, now: Callable[[], datetime]) -> bo
     while now() < until:
         try:
             turn = _turn(tenant_id, job_id, lease, now())
-            if turn is None:
+            if turn is None or _page_done(turn, lease, now, until):
                 return False
-            if _page_done(turn, lease, now()):
-                return False
+        except Lost:
+            return False
+        except JobDelayed as problem:
+            _delayed(tenant_id, job_id, lease, problem, now())
+            return False
         except (Problem, ScannerFailed) as problem:
             _fail(tenant_id, job_id, lease, problem, now())
             return False
@@ -84,7 +91,7 @@ def _taken(tenant_id: UUID, job_id: UUID, lease: UUID, now: datetime) -> bool:
     with in_tenant(tenant_id):
         free = Q(lease_until=None) | Q(lease_until__lt=now)
         rows = MaskingJob.objects.for_tenant(tenant_id).filter(free, pk=job_id, state__in=OPEN)
-        taken = rows.update(lease=lease, lease_until=now + LEASE, state=JobState.RUNNING)
+        taken = rows.update(lease=lease, lease_until=now + LEASE, state=JobState.RUNNING, tries=F("tries") + 1)
         MaskingJob.objects.for_tenant(tenant_id).filter(pk=job_id, lease=lease, began_at=None).update(began_at=now)
     return bool(taken)
 
@@ -92,7 +99,18 @@ def _taken(tenant_id: UUID, job_id: UUID, lease: UUID, now: datetime) -> bool:
 def _handed_back(tenant_id: UUID, job_id: UUID, lease: UUID) -> None:
     with in_tenant(tenant_id):
         rows = MaskingJob.objects.for_tenant(tenant_id).filter(pk=job_id, lease=lease)
-        rows.update(lease=None, lease_until=None)
+        rows.update(lease=None, lease_until=None, progress=None)
+
+
+def _delayed(tenant_id: UUID, job_id: UUID, lease: UUID, problem: JobDelayed, now: datetime) -> None:
+    """AWS is busy: the job waits a while, longer each time, until anything was done again."""
+    with in_tenant(tenant_id):
+        rows = MaskingJob.objects.for_tenant(tenant_id).filter(pk=job_id, lease=lease)
+        tries = rows.values_list("tries", flat=True).first() or 0
+        wait = min(LONGEST_DELAY, SHORTEST_DELAY * 2 ** max(0, tries - 1))
+        # What the sweep takes for a lease that ran out.
+        rows.update(lease=None, lease_until=now + wait, progress=None)
+    log.warning("job %s waits %s s: %s", job_id, wait.total_seconds(), problem.detail)
 
 
 def _turn(tenant_id: UUID, job_id: UUID, lease: UUID, now: datetime) -> Turn | None:
@@ -103,17 +121,52 @@ def _turn(tenant_id: UUID, job_id: UUID, lease: UUID, now: datetime) -> Turn | N
         job = rows.select_related("connection").first()
         if job is None:
             return None
+        _check_standing(job)
+        if job.tries > MOST_TRIES:
+            raise JobStopped(f"It was begun {MOST_TRIES} times at the same place, and nothing came of it")
         tenant = Tenant.objects.get(pk=tenant_id)
-        if tenant.is_suspended:
-            raise JobStopped("The tenant is suspended")
         return Turn(job=job, reach=_reach(tenant, job), detectors=live_detectors(tenant))
+
+
+def _check_standing(job: MaskingJob) -> None:
+    """Raise JobStopped where the kill switch was thrown."""
+    if Tenant.objects.filter(pk=job.tenant_id, is_suspended=True).exists():
+        raise JobStopped("The tenant is suspended")
+    if job.connection is not None and job.connection.state != ConnectionState.ACTIVE:
+        raise JobStopped("The connection is suspended")
+
+
+class Lost(Exception):
+    """The job is somebody else's by now, or over: whoever notices stops where it is."""
+
+
+class Heart:
+    """Beats while a page is worked: keeps the lease, tells how far it is, and stops what may not go on."""
+
+    def __init__(self, job: MaskingJob, lease: UUID, now: Callable[[], datetime]) -> None:
+        self._job, self._lease, self._now = job, lease, now
+        self._due = now() + BEAT
+
+    def beat(self, place: str, done: int) -> None:
+        """Called as often as one likes. Raises Lost, and JobStopped where the kill switch was thrown."""
+        now = self._now()
+        if now < self._due:
+            return
+        self._due = now + BEAT
+        with in_tenant(self._job.tenant_id):
+            rows = MaskingJob.objects.for_tenant(self._job.tenant_id).filter(
+                pk=self._job.pk, lease=self._lease, state=JobState.RUNNING
+            )
+            job = rows.select_related("connection").first()
+            if job is None:
+                raise Lost
+            _check_standing(job)
+            rows.update(lease_until=now + LEASE, progress={"place": place, "bytes": done})
 
 
 def _reach(tenant: Tenant, job: MaskingJob) -> Reach | None:
     if job.connection is None:
         return None
-    if job.connection.state != ConnectionState.ACTIVE:
-        raise JobStopped("The connection is suspended")
     current = Policy.objects.for_tenant(tenant).filter(name="main").values_list("current_id", flat=True).first()
     target = role_target(tenant, job.connection)
     is_copy = job.kind == JobKind.COPY
@@ -144,8 +197,11 @@ def _arns(job: MaskingJob, home: RoleTarget) -> tuple[str, ...]:
     )
 
 
-def _page_done(turn: Turn, lease: UUID, now: datetime) -> bool:
-    """Work one page and write it down; returns whether it was the last, or the job is no longer ours."""
+def _page_done(turn: Turn, lease: UUID, now: Callable[[], datetime], until: datetime) -> bool:
+    """Work one page and write it down object by object; returns whether the job is over, or no longer ours.
+
+    Raises what AWS, policy and the kill switch have to say; what was written stays.
+    """
     job = turn.job
     if turn.reach is None:
         with in_tenant(job.tenant_id):
@@ -156,15 +212,23 @@ def _page_done(turn: Turn, lease: UUID, now: datetime) -> bool:
                 cursor=job.cursor,
                 detectors=turn.detectors,
                 rules=job.rules,
-                now=now,
+                now=now(),
             )
-            return _written(job, page, lease, now)
+            return _written(job, page, lease, now())
+    for part in _parts(turn, turn.reach, Heart(job, lease, now).beat):
+        with in_tenant(job.tenant_id):
+            if _written(job, part, lease, now()):
+                return True
+        if now() >= until:
+            break
+    return False
+
+
+def _parts(turn: Turn, reach: Reach, beat: Beat) -> Iterator[Page]:
+    job = turn.job
     if job.kind == JobKind.COPY:
-        page = copy_page(turn.reach, job.target, job.cursor, turn.detectors, job.rules)
-    else:
-        page = scan_page(turn.reach, job.target, job.cursor, turn.detectors)
-    with in_tenant(job.tenant_id):
-        return _written(job, page, lease, now)
+        return copy_page(reach, job.target, job.cursor, How(detectors=turn.detectors, rules=job.rules, beat=beat))
+    return scan_page(reach, job.target, job.cursor, turn.detectors, beat)
 
 
 def _written(was: MaskingJob, page: Page, lease: UUID, now: datetime) -> bool:
@@ -175,12 +239,16 @@ def _written(was: MaskingJob, page: Page, lease: UUID, now: datetime) -> bool:
         transaction.set_rollback(True)
         return True
     job.counts = dict(Counter(job.counts) + page.counts)
-    job.cursor, job.pages = page.cursor, job.pages + 1
-    job.save(update_fields=("counts", "cursor", "pages"))
+    job.cursor, job.tries, job.progress, job.lease_until = page.cursor, 0, None, now + LEASE
     for place, found in page.findings.items():
         _kept(job, place, found)
-    what = f"page {job.pages} of {services.described(job)}: {services.told(page.counts)}"
-    services.record(EventKind.JOB_WORKED, job, what, by_label=SYSTEM, now=now, reason=f"started by {job.started_by}")
+    if page.ends:
+        fresh = Counter(job.counts) - Counter(job.told)
+        job.pages, job.told = job.pages + 1, job.counts
+        what = f"page {job.pages} of {services.described(job)}: {services.told(fresh)}"
+        reason = f"started by {job.started_by}"
+        services.record(EventKind.JOB_WORKED, job, what, by_label=SYSTEM, now=now, reason=reason)
+    job.save(update_fields=("counts", "cursor", "pages", "tries", "progress", "told", "lease_until"))
     if page.cursor is None:
         services.end(job, JobState.DONE, by_label=SYSTEM, now=now)
     return page.cursor is None

@@ -30,6 +30,9 @@ class JobSerializer(serializers.ModelSerializer[MaskingJob]):
     about = serializers.SerializerMethodField(help_text="On what, in words.")
     target = serializers.DictField()
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="What came of it so far.")
+    progress = serializers.DictField(
+        allow_null=True, help_text="What is being read at this moment: `place`, and how many `bytes` of it were."
+    )
     rules = serializers.CharField(help_text="The version of the rules it began with.")
 
     class Meta:
@@ -43,6 +46,7 @@ class JobSerializer(serializers.ModelSerializer[MaskingJob]):
             "target",
             "counts",
             "pages",
+            "progress",
             "rules",
             "error",
             "started_by",

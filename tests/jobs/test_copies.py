@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from gateway.connections.models import Connection
-from gateway.jobs import copies
+from gateway.connections.models import Connection, ConnectionState
+from gateway.jobs import copies, work
 from gateway.jobs.models import JobState
 from gateway.jobs.problems import JobRefused
+from gateway.policy import detectors
+from gateway.tenants.scope import in_tenant
 from tests.jobs.working import copy, found, worked
 from tests.requests.standin import Standin
 
@@ -75,6 +79,36 @@ def test_once_more_copies_only_what_changed(
     assert copied(aws)["masked/a.env"] == b"API_PASSWORD=[REDACTED:password]\n"
 
 
+def test_a_detector_made_live_since_has_everything_copied_again(
+    buckets: None, billing_account: Connection, open_policy: None, aws: Standin
+) -> None:
+    aws.client("s3").put_object(Bucket="ledger", Key="raw/staff.txt", Body=b"it is EMP-004711\n")
+    worked(copy(billing_account, **PLACES))
+    assert copied(aws)["masked/staff.txt"] == b"it is EMP-004711\n"
+    tenant = billing_account.tenant
+    one = detectors.Definition(name="employee-id", pattern=r"EMP-\d{6}", must_match=("EMP-004711",))
+    with in_tenant(tenant):
+        made = detectors.save(tenant=tenant, definition=one, by_label="olga", now=timezone.now())
+        detectors.set_live(tenant=tenant, detector_id=made.detector_id, number=1, by_label="olga", now=timezone.now())
+    job = worked(copy(billing_account, **PLACES))
+    assert copied(aws)["masked/staff.txt"] == b"it is [REDACTED:employee-id]\n"
+    assert "up_to_date" not in job.counts
+    assert worked(copy(billing_account, **PLACES)).counts["up_to_date"] == 4
+
+
+def test_two_objects_whose_names_differ_only_in_a_secret_do_not_take_turns_in_one_place(
+    buckets: None, billing_account: Connection, open_policy: None, aws: Standin
+) -> None:
+    for number, token in enumerate(("a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8", "z9Y8x7W6v5U4t3S2r1Q0p9O8n7M6l5K4j3I2")):
+        aws.client("s3").put_object(Bucket="ledger", Key=f"raw/ghp_{token}.txt", Body=f"number {number}\n".encode())
+    first = worked(copy(billing_account, **PLACES))
+    masked = [key for key in copied(aws) if "REDACTED" in key]
+    assert (len(masked), first.counts["kept"]) == (1, 1)
+    kept = copied(aws)[masked[0]]
+    again = worked(copy(billing_account, **PLACES))
+    assert (again.counts["kept"], again.counts["up_to_date"], copied(aws)[masked[0]]) == (1, 4, kept)
+
+
 def test_what_lay_there_before_is_left_alone(
     buckets: None, billing_account: Connection, open_policy: None, aws: Standin
 ) -> None:
@@ -91,6 +125,26 @@ def test_an_object_of_many_parts_is_copied_in_one_stream(
     job = worked(copy(billing_account, **PLACES | {"prefix": "raw/large.txt", "to_prefix": "masked/large.txt"}))
     assert (job.state, job.error, job.counts["copied"]) == (JobState.DONE, "", 1)
     assert copied(aws)["masked/large.txt"] == LARGE.replace(PASSWORD.encode(), b"[REDACTED:password]")
+
+
+def test_the_kill_switch_amid_an_object_leaves_nothing_of_it(
+    buckets: None, billing_account: Connection, open_policy: None, aws: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.client("s3").put_object(Bucket="ledger", Key="raw/large.txt", Body=LARGE, ContentType="text/plain")
+    plain = work.Heart.beat
+
+    def thrown(heart: work.Heart, place: str, done: int) -> None:
+        if done:
+            with in_tenant(billing_account.tenant):
+                Connection.objects.for_tenant(billing_account.tenant).update(state=ConnectionState.SUSPENDED)
+        plain(heart, place, done)
+
+    monkeypatch.setattr(work, "BEAT", timedelta(0))
+    monkeypatch.setattr(work.Heart, "beat", thrown)
+    job = worked(copy(billing_account, **PLACES | {"prefix": "raw/large.txt", "to_prefix": "masked/large.txt"}))
+    assert (job.state, "suspended" in job.error) == (JobState.FAILED, True)
+    assert copied(aws) == {}
+    assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket="shared")
 
 
 def test_nothing_is_copied_to_a_public_bucket(
