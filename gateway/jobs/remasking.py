@@ -12,8 +12,11 @@ from audit.kinds import EventKind
 from audit.recordings import older_halves, replace_body
 from audit.services import append
 from gateway.jobs.steps import Page, placed
-from gateway.masking.content import scanner_for
+from gateway.masking.content import ContentScanner, scanner_for
+from gateway.masking.decoy_watch import without
 from gateway.masking.recorded import mask_text
+from gateway.masking.replacement import token
+from gateway.requests.decoys import decoy_key
 
 RECORDINGS_A_PAGE = 50
 
@@ -29,7 +32,7 @@ def remask_page(
     now: datetime,
 ) -> Page:
     """One page of recordings, oldest first, inside the tenant's transaction: seen again it changes nothing."""
-    page, scanner = Page(), scanner_for(detectors)
+    page, scanner, key = Page(), scanner_for(detectors), decoy_key(tenant_id)
     after = (datetime.fromisoformat(cursor["at"]), UUID(cursor["id"])) if cursor else None
     rows = older_halves(
         tenant_id=tenant_id, after=after, until=datetime.fromisoformat(target["until"]), count=RECORDINGS_A_PAGE
@@ -44,7 +47,7 @@ def remask_page(
             continue
         page.counts["scanned"] += 1
         masked = mask_text(text, scanner=scanner)
-        if masked.text == text:
+        if masked.text == text or _holds_only_decoys(key, text, scanner):
             continue
         replace_body(tenant_id=tenant_id, recording_id=id_, body=masked.text.encode())
         page.counts["changed"] += 1
@@ -55,3 +58,9 @@ def remask_page(
     if len(rows) < RECORDINGS_A_PAGE:
         page.cursor = None
     return page
+
+
+def _holds_only_decoys(key: bytes, text: str, scanner: ContentScanner) -> bool:
+    """Whether what looks secret here was made by ourselves: which decoys an agent was given is evidence."""
+    cleaned = without(key, text.encode(), token("decoy").encode()).decode()
+    return cleaned != text and mask_text(cleaned, scanner=scanner).text == cleaned

@@ -129,6 +129,8 @@ def _secret(press: Press, value: str) -> str | None:
             return form(press, value)
     if value.lstrip()[:1] == "{":
         return _bundle(press, value)
+    if _is_basic(value):
+        return _password(press, value)
     if "PRIVATE KEY" in value[:200]:
         return _private_key(press, value)
     return None if "://" in value else press.core(decoys.WORD_32, value)

@@ -77,6 +77,7 @@ _HAS_ONE = re2.compile(
     rf"(?:^|[^A-Za-z0-9])(?:{_LENGTHS})(?:$|[^A-Za-z0-9])|-4[0-9a-fA-F]{{3}}-[89abAB]|{_KEY_START.decode()}"
 )
 _WORDS = bytes(byte if chr(byte) in string.ascii_letters + string.digits else 32 for byte in range(256))
+_WORD = re.compile(rb"[A-Za-z0-9]{20,}")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
 _KEY = re.compile(_KEY_START + rb"[A-Za-z0-9+/]{44}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{27,}={0,2}")
@@ -178,6 +179,15 @@ def in_value(key: bytes, value: object) -> Iterator[Found]:
             case list() | tuple() as elements:
                 waiting += elements
     return in_bytes(key, b"\n".join(texts))
+
+
+def without(key: bytes, data: bytes, label: bytes) -> bytes:
+    """The bytes with this label in place of each word that is a decoy."""
+
+    def written(match: re.Match[bytes]) -> bytes:
+        return label if any(_in_words(key, [match.group()])) else match.group()
+
+    return _WORD.sub(written, data)
 
 
 class DecoyWatch:

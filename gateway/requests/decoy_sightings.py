@@ -59,6 +59,14 @@ def _told(tenant_id: UUID, record: Mapping[str, Any], found: list[Found], now: d
         ]
 
 
+def in_tool_use(*, tenant_id: UUID, tool_use_id: UUID, command: str, use: Mapping[str, Any], now: datetime) -> None:
+    """Tell of decoys in the command an agent is about to run. Call inside the tenant."""
+    for found in dict.fromkeys(in_value(decoy_key(tenant_id), command)):
+        told = {**use, "record": str(tool_use_id)}
+        name = f"tool_use:{tool_use_id}:{found}"
+        _once(tenant_id, found, name=name, record=told["record"], where="tool_use", use=told, now=now)
+
+
 def look_at_key(access_key_id: str, *, tenants: Iterable[UUID], source: str, edge_id: UUID, now: datetime) -> None:
     """Tell of a decoy that came as the key id of a call: nobody's signature, so all that is known is where it came from."""
     for tenant_id in tenants:

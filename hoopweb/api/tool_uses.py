@@ -13,6 +13,7 @@ from audit.models import ToolUse
 from audit.prompts import LARGEST_NAME, LARGEST_PROMPT
 from audit.tool_uses import Phase, Told, record_tool_use
 from gateway.identity.proving import BOUND
+from gateway.requests.decoy_sightings import in_tool_use
 from gateway.tenants.rights import Right
 from hoopweb.api.base import describe
 from hoopweb.api.idempotency import idempotent
@@ -83,6 +84,13 @@ class ToolUses(DeviceView):
             now=self.now,
             random=os.urandom,
         )
+        use = {
+            "person": caller.label,
+            "agent": agent.name if agent else "",
+            "operation": made.tool,
+            "prompt": str(made.prompt_id) if made.prompt_id else None,
+        }
+        in_tool_use(tenant_id=caller.tenant.pk, tool_use_id=made.pk, command=body["command"], use=use, now=self.now)
         return Response(ToolUseSerializer(made).data, status=201)
 
 

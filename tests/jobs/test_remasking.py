@@ -13,7 +13,10 @@ from audit.recordings import recorded_halves, sealed_half, store
 from audit.selectors import facts_of
 from gateway.jobs import remasking, work
 from gateway.jobs.models import JobState
+from gateway.masking.decoy_forms import decoy_for
+from gateway.masking.decoys import Press
 from gateway.policy import detectors
+from gateway.requests.decoys import decoy_key
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from tests.jobs.working import found, remask, told, worked
@@ -26,7 +29,11 @@ TEXTS = (f"the {WORD} report", '{"project": "' + WORD + '", "n": 1}', "nothing o
 @pytest.fixture
 def calls(story: Story) -> list[UUID]:
     """Answers recorded when the word was nobody's secret."""
-    ids = [uuid4() for _ in TEXTS]
+    return recorded(story, *TEXTS)
+
+
+def recorded(story: Story, *texts: str) -> list[UUID]:
+    ids = [uuid4() for _ in texts]
     halves = [
         sealed_half(
             tenant_id=story.tenant.pk,
@@ -39,7 +46,7 @@ def calls(story: Story) -> list[UUID]:
             byte_count=len(text),
             now=timezone.now(),
         )
-        for id_, text in zip(ids, TEXTS, strict=True)
+        for id_, text in zip(ids, texts, strict=True)
     ]
     with in_tenant(story.tenant):
         store(tenant_id=story.tenant.pk, halves=halves)
@@ -118,3 +125,19 @@ def test_a_page_of_a_job_another_worker_has_changes_nothing(
     assert bodies(story, calls) == list(TEXTS)
     with in_tenant(story.tenant):
         assert not Event.objects.for_tenant(story.tenant).filter(kind="recording.remasked").exists()
+
+
+def test_decoys_an_agent_was_given_stay_as_they_were_beside_nothing_else(story: Story) -> None:
+    press = Press(key=decoy_key(story.tenant.pk), tag=7)
+    values = [("secret", "ghp_R4nD0mL00k1ngT0k3nF0rTh3D3m00000abcd"), ("password", "x"), ("aws-access-key", AKIA)]
+    given = [decoy_for(press, kind, value) or "" for kind, value in values]
+    only = "\n".join(("token " + given[0], "password=" + given[1], "AWS_ACCESS_KEY_ID=" + given[2]))
+    mixed = only + "\npassword=Tr0ub4dor-of-nobody\n"
+    texts = recorded(story, only, mixed)
+    worked(remask(story.tenant))
+    kept, changed = bodies(story, texts)
+    assert kept == only
+    assert "Tr0ub4dor" not in changed
+
+
+AKIA = "AKIAQ3EGRIRO7ABCDEFG"  # made up

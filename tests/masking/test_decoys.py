@@ -51,6 +51,7 @@ FORMATS = [
         r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}",
     ),
     ("secret", "anything else, also with spaces", rf"[{BASE62}]{{32}}"),
+    ("bearer", base64.b64encode(b"AWS:s3cret-of-a-registry").decode(), r"YXBwO[A-Za-z0-9+/]{27}"),
     ("bearer", "FwoGZXIvYXdzEBYaDH", rf"[{BASE62}]{{32}}"),
     ("password", "hunter2", rf"[{BASE62}]{{20}}"),
     ("connection-string", "postgres://ada:s3cret@10.0.0.7:5432/payroll", r"postgres://app:\w{20}@db\.example\.com/app"),

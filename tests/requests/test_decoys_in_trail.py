@@ -1,4 +1,4 @@
-"""Decoys that CloudTrail saw, or that came as a key id: a finding each, once, naming where they were handed out."""
+"""Decoys that CloudTrail saw, that came as a key id or stand in an agent's command: a finding each, once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from gateway.identity.models import User
 from gateway.requests.models import IssuedDecoys
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from tests.connections.strict_sts import StrictSts
+from tests.devices import machine_of
 from tests.requests.test_decoys import DECOYS, issued, written
 from tests.requests.world import EdgeLife, Keys, again, enrolled, events_of, publish_text, refusal_counts
 
@@ -169,3 +171,27 @@ def test_an_edge_tells_only_of_decoys_of_tenants_it_serves(
 ) -> None:
     enrolled(globex, name="edge-9").admit_one(tried(keys, handed_out["key"]))
     assert findings(acme) == findings(globex) == []
+
+
+# -- in what an agent's hook tells
+
+
+def test_a_decoy_in_a_command_an_agent_is_about_to_run_is_found_once(
+    handed_out: dict[str, str], acme: Tenant, alice: User
+) -> None:
+    laptop = machine_of(acme, alice)
+    prompt = laptop.prompt("conv-9", "turn-1").json()["id"]
+    for phase in ("before", "after"):
+        command = f"psql 'postgres://app:{handed_out['password']}@db/app' -c 'select 1'"
+        told = laptop.tool("conv-9", "turn-1", "tool-1", phase, command=command)
+        assert told.status_code == 201, told.content
+        assert handed_out["password"] not in told.content.decode()
+    (found,) = findings(acme)
+    assert (found["where"], found["operation"], found["prompt"]) == ("tool_use", "Shell", prompt)
+    assert (found["issued_operation"], found["person"]) == ("secretsmanager:GetSecretValue", "alice")
+
+
+def test_other_commands_are_none(handed_out: dict[str, str], acme: Tenant, alice: User) -> None:
+    laptop = machine_of(acme, alice)
+    assert laptop.tool("conv-9", None, "tool-2", "before", command=f"echo {KEY_ID}").status_code == 201
+    assert findings(acme) == []

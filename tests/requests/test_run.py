@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from gateway.identity.models import GatewayKey
 from gateway.policy.problems import PolicyNotReady
 from gateway.requests import run, sending
+from gateway.requests.models import IssuedDecoys
 from gateway.tenants.models import Tenant
 from gateway.tenants.scope import in_tenant
 from gateway.terms import OutcomeKind
@@ -249,3 +250,21 @@ def test_an_outcome_that_comes_after_the_lease_corrects(
     assert row_of(acme, admission).state == "completed"
     assert kinds_of(acme, admission)[-2:] == ["request.ambiguous", "request.corrected"]
     assert events_of(acme, admission.id)[-1][1]["was"] == "ambiguous"
+
+
+def test_decoys_that_policy_asks_for_only_by_then_are_written_down_before_the_call_leaves(
+    asking: Asking, acme: Tenant
+) -> None:
+    admission = asking.terminate(asking.aws.instance())
+    approval = asking.hold(admission)
+    asking.answer(approval)
+    run_id = asking.take(approval)
+    assert run_id is not None
+    publish_text(acme, '@id("all") @mask("decoy") permit (principal, action, resource);' + ASK_TERMINATE)
+    assert asking.perform(run_id) is OutcomeKind.COMPLETED
+    with in_tenant(acme):
+        (kept,) = IssuedDecoys.objects.for_tenant(acme)
+    facts = dict(events_of(acme, admission.id))
+    assert kept.request_id == admission.id
+    assert facts["request.run"]["decoy_tag"] == kept.tag
+    assert "decoy_tag" not in facts["request.held"]
