@@ -18,8 +18,6 @@ from tests.connections.strict_sts import StrictSts
 from tests.people import account
 from tests.requests.world import EdgeLife, Keys, enrolled, events_of, keys_of, publish_text, row_of
 
-START = datetime.now(UTC) - timedelta(minutes=5)
-
 
 def prompt(
     tenant: Tenant, person: User, conversation: str, generation: str, *, minute: int = 0, source: str = "person"
@@ -35,7 +33,7 @@ def prompt(
             generation=generation,
             text=f"words of {generation}",
             source=source,
-            now=START + timedelta(minutes=minute),
+            now=datetime.now(UTC) + timedelta(minutes=minute - 5),
             random=os.urandom,
         )
 
