@@ -20,6 +20,7 @@ from gateway.edge.journal import Journal, JournalBroken
 from gateway.edge.passage import open_passage
 from gateway.edge.tally import CallTally
 from gateway.edge.upstream import Lost, Place, Pool, Unreachable, UpstreamConnection
+from gateway.masking.content import wanted_by
 from gateway.masking.people import NameReader
 from gateway.problems import Problem
 from gateway.terms import OutcomeKind
@@ -61,6 +62,10 @@ class Forwarding:
         """Send the call and answer the client; each way out reports exactly one outcome."""
         if verdict.upstream is None or verdict.mask is None:
             raise ValueError("a permission names where to and how to mask")
+        if self._names is None and wanted_by(verdict.mask).asks_for_people:
+            self.not_sent(admission.id, error=problems.NamesUnread.code)
+            await exchange.refuse(problems.NamesUnread(), request_id=str(admission.id))
+            return
         try:
             connection = await self._pool.take(_place(verdict.upstream))
         except Unreachable:

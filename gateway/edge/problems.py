@@ -175,6 +175,16 @@ class DecoyUsed(Problem):
     aws_code = "AccessDenied"
 
 
+class NamesUnread(Problem):
+    """Known before the call leaves: its answer could only be withheld."""
+
+    code = "masking.names_unread"
+    status = 403
+    title = "Policy has people's names masked in this answer, and this edge has no model that finds them; nothing was sent to AWS"
+    remedy = "Ask whoever runs the gateway to set HOOPWEB_NAMES_MODEL, or your security team about the rule"
+    aws_code = "AccessDenied"
+
+
 class ResponseWithheld(Problem):
     """Not retryable on purpose: the call did run."""
 

@@ -61,9 +61,11 @@ class Reader:
         return self._child.process.pid if self._child is not None else None
 
     def start(self) -> None:
-        """Check the model and have it loaded. Raises BadModel."""
-        self._model = model.check(self._folder, digest=self._digest)
+        """Check the model and have it loaded, if it is not already. Raises BadModel."""
         with self._turn:
+            if self._child is not None and self._child.rule and self._child.process.poll() is None:
+                return
+            self._model = model.check(self._folder, digest=self._digest)
             try:
                 self._ready(time.monotonic() + START_SECONDS)
             except (OSError, msgspec.DecodeError) as error:

@@ -14,12 +14,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
 from audit.kinds import EventKind
 from audit.services import append
 from gateway.engine import CompiledRevision, PolicyRejected, combine, compile_revision
+from gateway.engine.problems import Fault, FaultCode
+from gateway.masking.people import PERSON
+from gateway.masking.replacement import kind_of_mask
 from gateway.policy.models import Policy, Revision
 from gateway.policy.packs import pack_names, pack_text
 from gateway.policy.problems import PolicyNameRefused, PolicyNotReady
@@ -33,7 +37,18 @@ LONGEST_NAME = 40
 
 def draft(*, policy_name: str = MAIN, packs: Sequence[str], text: str) -> CompiledRevision:
     """Compile what would be published, and publish nothing; raises as `publish` does."""
-    return compile_revision(_joined(policy_name, packs, text), revision=f"{policy_name}@draft")
+    return _drafted(_joined(policy_name, packs, text), policy_name)
+
+
+def _drafted(text: str, policy_name: str) -> CompiledRevision:
+    made = compile_revision(text, revision=f"{policy_name}@draft")
+    if not settings.NAMES_MODEL and (
+        rules := [rule.id for rule in made.rules if PERSON in map(kind_of_mask, rule.masks)]
+    ):
+        # It would be refused at each call: said here, to whom it may concern.
+        message = "this installation has no model that finds people's names (HOOPWEB_NAMES_MODEL)"
+        raise PolicyRejected([Fault(code=FaultCode.ANNOTATION, message=message, rule_id=rule) for rule in rules])
+    return made
 
 
 def _joined(policy_name: str, packs: Sequence[str], text: str) -> str:
@@ -55,7 +70,7 @@ def publish(
     """
     compiled_text = _joined(policy_name, packs, text)
     # Before the lock: compiling takes long enough to keep other publishers waiting.
-    compile_revision(compiled_text, revision=f"{policy_name}@draft")
+    _drafted(compiled_text, policy_name)
     policy = _locked(tenant, policy_name)
     made: Revision = Revision.objects.create(
         tenant=tenant,

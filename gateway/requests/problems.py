@@ -152,6 +152,16 @@ class ApprovalPending(Problem):
     aws_code = "ApprovalPending"
 
 
+class NamesUnread(Problem):
+    """Known before the call leaves: its answer could only be withheld. The detail says what is wrong with the model."""
+
+    code = "masking.names_unread"
+    status = 403
+    title = "Policy has people's names masked in this answer, and there is no model here that finds them; nothing was sent to AWS"
+    remedy = "Ask whoever runs the gateway to set HOOPWEB_NAMES_MODEL, or your security team about the rule."
+    aws_code = "AccessDenied"
+
+
 class ResultWithheld(Problem):
     code = "masking.withheld"
     status = 403

@@ -37,7 +37,7 @@ from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, R
 from gateway.requests.pins import Pin, changed, pin, restored
 from gateway.requests.problems import ApprovalLapsed, KeyExpired, ReferenceChanged, RefusedByPolicy, RunFailed
 from gateway.requests.refusals import answer_in, dialect_named
-from gateway.requests.sending import Sent, send
+from gateway.requests.sending import Sent, must_read_names, send
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.scope import in_tenant
 from gateway.terms import Effect, OutcomeKind
@@ -116,6 +116,7 @@ def perform(*, tenant_id: UUID, run_id: UUID, worker: str, now: datetime) -> Out
         return _not_sent(tenant_id, run_id, ready, now)
     examined = ready.examined
     try:
+        must_read_names(plan_of(examined))
         session = call_session(examined)
         # The last thing before it is taken: what people were shown must still be what the call names.
         _must_hold(ready)

@@ -18,10 +18,12 @@ from django.conf import settings
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from gateway.masking.bodies import BodyMasker, End, Withheld
+from gateway.masking.content import wanted_by
 from gateway.masking.masker import open_body
-from gateway.names.reader import shared_reader
+from gateway.names.model import BadModel
+from gateway.names.reader import Reader, shared_reader
 from gateway.problems import Problem
-from gateway.requests.problems import ResultWithheld, RunFailed
+from gateway.requests.problems import NamesUnread, ResultWithheld, RunFailed
 from gateway.requests.refusals import answer_in, dialect_named
 from gateway.terms import OutcomeKind, Protocol
 from gateway.wire.contract import LARGEST_RECORDED_HEAD, Answer, MaskPlan, Outcome, Upstream
@@ -65,6 +67,23 @@ class _Attempt:
     bytes_down: int = 0
     status: int | None = None
     aws_request_id: str = ""
+
+
+def _names_reader() -> Reader | None:
+    return shared_reader(settings.NAMES_MODEL, settings.NAMES_MODEL_DIGEST)
+
+
+def must_read_names(plan: MaskPlan) -> None:
+    """Have the model loaded where the answer will need it: it takes seconds. Raises NamesUnread where there is none."""
+    if not wanted_by(plan).asks_for_people:
+        return
+    reader = _names_reader()
+    if reader is None:
+        raise NamesUnread
+    try:
+        reader.start()
+    except BadModel as error:
+        raise NamesUnread(str(error)) from None
 
 
 def send(upstream: Upstream, body: bytes, *, plan: MaskPlan, request_id: UUID, salt: bytes) -> Sent:
@@ -116,8 +135,8 @@ def _received(attempt: _Attempt, response: urllib3.BaseHTTPResponse) -> Sent:
     found = dict(headers)
     attempt.status = response.status
     attempt.aws_request_id = found.get("x-amzn-requestid") or found.get("x-amz-request-id") or ""
-    names = shared_reader(settings.NAMES_MODEL, settings.NAMES_MODEL_DIGEST)
-    masker = open_body(response.status, headers, attempt.plan, method=attempt.method, salt=attempt.salt, names=names)
+    plan, salt = attempt.plan, attempt.salt
+    masker = open_body(response.status, headers, plan, method=attempt.method, salt=salt, names=_names_reader())
     end = _masked(attempt, masker, response) if isinstance(masker, BodyMasker) else masker
     response.close()
     return _withheld(attempt) if end is None or isinstance(end, Withheld) else _completed(attempt, response.status, end)

@@ -59,18 +59,32 @@ async def _others_are_not_held_up(w: Any) -> None:
     assert b"[REDACTED:person]" in (await waiting).body
 
 
-async def test_without_a_model_what_asks_for_one_is_withheld_and_all_else_goes(world: Worlds) -> None:
+async def test_without_a_model_what_asks_for_one_is_not_sent_and_all_else_goes(world: Worlds) -> None:
     async with world() as w:
+        answers(w, PEOPLE, JSON_TYPE, BODY)
+        answer = await (await w.client()).ask(CALL)
+        assert answer.status == 403
+        assert b"nothing was sent to AWS" in answer.body
+        assert w.aws.log == []
+        outcome = await w.outcome()
+        assert (outcome.kind, outcome.error) == (OutcomeKind.NOT_SENT, "masking.names_unread")
+        answers(w, NOBODY, JSON_TYPE, BODY)
+        assert (await (await w.client()).ask(CALL)).body == BODY
+        assert w.edge.names is None
+
+
+async def test_a_reader_that_does_not_come_back_withholds_what_it_was_asked_to_read(world: Worlds) -> None:
+    async with world(names_model=MODEL) as w:
+        assert w.edge.names is not None
+        w.edge.names.read_seconds = 0.2
+        os.kill(w.edge.names.process_id or 0, signal.SIGSTOP)
         answers(w, PEOPLE, JSON_TYPE, BODY)
         answer = await (await w.client()).ask(CALL)
         assert answer.status == 403
         assert b"names_unread" in answer.body
         assert b"Alice" not in answer.body
         outcome = await w.outcome()
-        assert (outcome.kind, outcome.error) == (OutcomeKind.FAILED, "masking.withheld")
-        answers(w, NOBODY, JSON_TYPE, BODY)
-        assert (await (await w.client()).ask(CALL)).body == BODY
-        assert w.edge.names is None
+        assert (outcome.kind, outcome.error, outcome.head) == (OutcomeKind.FAILED, "masking.withheld", b"")
 
 
 async def test_an_edge_with_a_folder_that_is_no_model_does_not_start(world: Worlds, tmp_path: Any) -> None:

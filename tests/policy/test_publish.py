@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db.utils import ProgrammingError
+from pytest_django.fixtures import Settings
 
 from audit.models import Event
 from gateway.engine import PolicyRejected
@@ -136,3 +137,20 @@ def test_packs_ship_with_the_product() -> None:
     expected = {"credential-minting", "destroys-or-disables-protection", "interactive-shells", "secrets-reads"}
     assert expected <= set(pack_names())
     assert list(pack_names()) == sorted(pack_names())
+
+
+NAMES = '@id("people.masked") @mask("email, person-token") permit (principal, action, resource);'
+
+
+def test_names_are_not_asked_for_where_nobody_could_find_them(acme: Tenant) -> None:
+    with pytest.raises(PolicyRejected) as refused:
+        publish(acme, text=NAMES)
+    [fault] = refused.value.faults
+    assert (fault.rule_id, "HOOPWEB_NAMES_MODEL" in fault.message) == ("people.masked", True)
+    assert deciding(acme) is None
+
+
+def test_where_there_is_a_model_names_may_be_asked_for(acme: Tenant, settings: Settings) -> None:
+    settings.NAMES_MODEL = "/srv/models/en"
+    publish(acme, text=NAMES)
+    assert deciding(acme) is not None
