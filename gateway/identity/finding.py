@@ -1,4 +1,4 @@
-"""Who stands behind a key or a browser's session: one statement each, inside the tenant entered before.
+"""Who stands behind a key or a browser's session: one statement each, asked while the tenant is entered.
 
 A call spends less time here than in the ORM's compiler: these are the statements of every request. What they found is judged
 in `middleware`.
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import models
 
 from gateway.identity.door_models import IdentityProvider, SignIn
 from gateway.identity.models import ApiKey, Membership, ServiceAccount, User
 from gateway.tenants.models import Tenant
 
 M = TypeVar("M", bound=models.Model)
+# A statement and its values.
+Question = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,18 @@ class Sitter:
     membership: Membership | None
 
 
-def holder_of(tenant_id: UUID, key_id: UUID) -> KeyHolder | None:
-    """The key of this id and who holds it; None where there is no such tenant. Inside the tenant's transaction."""
-    row = _row(_BY_KEY, [key_id, tenant_id])
+def question_of_key(tenant_id: UUID, key_id: UUID) -> Question:
+    """Asks for the key of this id and who holds it; `holder` reads the answer."""
+    return _BY_KEY, (key_id, tenant_id)
+
+
+def question_of_sign_in(tenant_id: UUID, user: User, sign_in_id: UUID) -> Question:
+    """Asks for the sign-in of this id if it is the person's; `sitter` reads the answer."""
+    return _BY_SIGN_IN, (sign_in_id, user.pk, user.pk, tenant_id)
+
+
+def holder(row: Sequence[Any] | None) -> KeyHolder | None:
+    """Who holds a key; None where there is no such tenant."""
     if row is None:
         return None
     tenant, key, user, membership, account = _parts(_KEY_PARTS, row)
@@ -108,9 +119,8 @@ def holder_of(tenant_id: UUID, key_id: UUID) -> KeyHolder | None:
     return KeyHolder(tenant=tenant, key=key, user=user, membership=membership, account=account)
 
 
-def sitter_of(tenant_id: UUID, user: User, sign_in_id: UUID) -> Sitter | None:
-    """The sign-in of this id if it is the person's; None where there is no such tenant. Inside the tenant's transaction."""
-    row = _row(_BY_SIGN_IN, [sign_in_id, user.pk, user.pk, tenant_id])
+def sitter(row: Sequence[Any] | None, user: User) -> Sitter | None:
+    """A browser's sign-in; None where there is no such tenant."""
     if row is None:
         return None
     tenant, sign_in, provider, membership = _parts(_SIGN_IN_PARTS, row)
@@ -119,13 +129,6 @@ def sitter_of(tenant_id: UUID, user: User, sign_in_id: UUID) -> Sitter | None:
     if membership is not None:
         membership.tenant, membership.user = tenant, user
     return Sitter(tenant=tenant, sign_in=sign_in, membership=membership)
-
-
-def _row(statement: str, values: list[Any]) -> Sequence[Any] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found: Sequence[Any] | None = cursor.fetchone()
-    return found
 
 
 def _parts(parts: Sequence[_Part], row: Sequence[Any]) -> Iterator[Any]:

@@ -6,11 +6,11 @@ that says `works_outside_transactions` gets the caller alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
@@ -19,16 +19,16 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from gateway.identity import device_door, key_guesses, keys, sign_ins
+from gateway.identity import device_door, finding, key_guesses, keys, sign_ins
 from gateway.identity.caller import Caller
 from gateway.identity.device_problems import DeviceRefused
 from gateway.identity.door_problems import SessionEnded
-from gateway.identity.finding import KeyHolder, holder_of, sitter_of
+from gateway.identity.finding import KeyHolder
 from gateway.identity.models import ApiKey, User
 from gateway.identity.problems import KeyRefused, NotSignedIn, SignInThrottled, TenantSuspended
 from gateway.problems import Problem
 from gateway.tenants.rights import Right, rights_of
-from gateway.tenants.scope import in_tenant
+from gateway.tenants.scope import in_tenant, in_tenant_asking
 
 TENANT_IN_SESSION = "tenant_id"
 # {tenant id: sign-in id}: what this browser proved, tenant by tenant. One tenant's provider opens no other tenant.
@@ -62,21 +62,23 @@ class CallerMiddleware:
         except SignInThrottled as problem:
             request.caller_problem = problem  # type: ignore[attr-defined]
             return self.get_response(request)
-        tenant_id = name.tenant_id if name else _tenant_of_session(request)
+        # A key that cannot be read is no reason to look at the browser's cookie instead.
+        tenant_id = name.tenant_id if name else None if plaintext else _tenant_of_session(request)
         if plaintext and not name:
             request.caller_problem = KeyRefused()  # type: ignore[attr-defined]
-        elif request.user.is_authenticated and not name:
+        elif not name and request.user.is_authenticated:
             request.caller_problem = SessionEnded()  # type: ignore[attr-defined]
-        user_id = getattr(request.user, "pk", None) if not plaintext else None
-        with in_tenant(tenant_id, user_id=user_id) if tenant_id else nullcontext():
+        if tenant_id is None:
+            return self.get_response(request)
+        user_id = getattr(request.user, "pk", None) if not name else None
+        with in_tenant_asking(tenant_id, *_question(request, tenant_id, name), user_id=user_id) as row:
             try:
-                if tenant_id:
-                    _admit(request, _caller(request, tenant_id, name, plaintext))
+                _admit(request, _caller(request, row, name, plaintext))
             except Problem as problem:
                 request.caller_problem = problem  # type: ignore[attr-defined]
             if not _works_outside_transactions(request):
                 answer = self.get_response(request)
-                return streamed_within(answer, lambda: in_tenant(tenant_id, user_id=user_id)) if tenant_id else answer
+                return streamed_within(answer, lambda: in_tenant(tenant_id, user_id=user_id))
         return self.get_response(request)
 
     def _signed(self, request: HttpRequest) -> HttpResponse:
@@ -172,16 +174,20 @@ def _tenant_of_session(request: HttpRequest) -> UUID | None:
     return UUID(chosen) if chosen else None
 
 
-def _caller(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None, plaintext: str) -> Caller:
+def _question(request: HttpRequest, tenant_id: UUID, name: keys.KeyName | None) -> finding.Question:
+    if name is not None:
+        return finding.question_of_key(tenant_id, name.key_id)
+    held = request.session.get(SIGN_INS_IN_SESSION, {})
+    return finding.question_of_sign_in(tenant_id, cast("User", request.user), UUID(held[str(tenant_id)]))
+
+
+def _caller(request: HttpRequest, row: Sequence[Any] | None, name: keys.KeyName | None, plaintext: str) -> Caller:
     now = timezone.now()
     if name:
         source = request.META.get("REMOTE_ADDR", "")
-        return _caller_of_key(holder_of(tenant_id, name.key_id), name, plaintext, now, source=source)
-    user = request.user
-    if not isinstance(user, User):
-        raise NotSignedIn
-    held = request.session.get(SIGN_INS_IN_SESSION, {})
-    found = sitter_of(tenant_id, user, UUID(held[str(tenant_id)]))
+        return _caller_of_key(finding.holder(row), name, plaintext, now, source=source)
+    user = cast("User", request.user)
+    found = finding.sitter(row, user)
     if found is None:
         raise NotSignedIn
     sign_in = sign_ins.standing(found.sign_in, now)

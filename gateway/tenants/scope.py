@@ -5,9 +5,9 @@ The tenant is always an explicit argument; nothing here remembers it between cal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -19,6 +19,7 @@ _Setting = Literal[
 ]
 
 
+_ONE = "SELECT set_config('app.tenant_id', %s, true)"
 # Of every page: one way to the database and back, not two.
 _BOTH = "SELECT set_config('app.tenant_id', %s, true), set_config('app.user_id', %s, true)"
 
@@ -32,14 +33,31 @@ def _set(setting: _Setting, value: str) -> None:
 @contextmanager
 def in_tenant(tenant: Tenant | UUID, *, user_id: UUID | None = None) -> Iterator[None]:
     """Open a transaction that sees exactly one tenant's rows (and, for pages, the user's own memberships)."""
-    named = str(tenant.pk if isinstance(tenant, Tenant) else tenant)
     with transaction.atomic():
-        if user_id is None:
-            _set("app.tenant_id", named)
-        else:
-            with connection.cursor() as cursor:
-                cursor.execute(_BOTH, [named, str(user_id)])
+        with connection.cursor() as cursor:
+            cursor.execute(*_entering(tenant.pk if isinstance(tenant, Tenant) else tenant, user_id))
         yield
+
+
+@contextmanager
+def in_tenant_asking(
+    tenant_id: UUID, statement: str, values: Sequence[Any], *, user_id: UUID | None = None
+) -> Iterator[Sequence[Any] | None]:
+    """Like `in_tenant`, with the first row of one statement, or None: asked on the same way to the database and back.
+
+    Every call of a key or a browser begins like this, so begin, setting and statement do not wait for one another.
+    """
+    with transaction.atomic():
+        with connection.cursor() as setting, connection.cursor() as cursor:
+            with connection.wrap_database_errors, connection.connection.pipeline():
+                setting.execute(*_entering(tenant_id, user_id))
+                cursor.execute(statement, values)
+            row: Sequence[Any] | None = cursor.fetchone()
+        yield row
+
+
+def _entering(tenant_id: UUID, user_id: UUID | None) -> tuple[str, list[str]]:
+    return (_ONE, [str(tenant_id)]) if user_id is None else (_BOTH, [str(tenant_id), str(user_id)])
 
 
 @contextmanager

@@ -7,6 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from gateway.identity import keys, selectors, services
 from gateway.identity.models import ApiKey, Membership, User
@@ -116,3 +120,19 @@ def test_another_tenants_key_is_unknown(acme: Tenant, globex: Tenant, alice: Use
         with pytest.raises(KeyUnknown):
             services.revoke_api_key(tenant=globex, key_id=made.pk, by_label="sam", now=NOW)
         assert list(selectors.api_keys(globex)) == []
+
+
+def test_a_call_with_a_key_enters_its_tenant_by_one_statement_beside_the_setting(acme: Tenant, alice: User) -> None:
+    with in_tenant(acme):
+        _, plaintext = services.issue_api_key(
+            tenant=acme, user=alice, scopes=["requests:read"], by_label="sam", name="siem", lifetime=timedelta(days=1),
+            now=timezone.now(), random=os.urandom,
+        )  # fmt: skip
+    client, headers = Client(), {"Authorization": f"Bearer {plaintext}"}
+    assert client.get("/api/v1/me/", headers=headers).status_code == 200
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get("/api/v1/me/", headers=headers).status_code == 200
+    before_the_view = [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]][:2]
+    assert "set_config('app.tenant_id'" in before_the_view[0]
+    assert before_the_view[1].count("identity_apikey") == 1
+    assert sum("identity_apikey" in one["sql"] for one in asked) == 1

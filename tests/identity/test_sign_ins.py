@@ -57,6 +57,14 @@ def test_signing_out_ends_the_sign_in_for_a_copied_cookie_too(acme: Tenant, bob:
         assert SignIn.objects.for_tenant(acme).get(pk=held).ended_by == "bob"
 
 
+@pytest.mark.parametrize("key", ["hwk_", "nonsense", "hwk_" + "a" * 95])
+def test_a_key_that_cannot_be_read_is_refused_whatever_cookie_comes_with_it(bob: User, key: str) -> None:
+    client = browser_of(bob)
+    assert client.get("/api/v1/me/").status_code == 200
+    refused = client.get("/api/v1/me/", headers={"Authorization": f"Bearer {key}"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "identity.key_refused")
+
+
 def test_a_sign_in_dies_of_age(acme: Tenant, bob: User) -> None:
     client = browser_of(bob)
     with in_tenant(acme):

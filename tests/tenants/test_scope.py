@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test import override_settings
 
 from gateway.identity.models import Membership
 from gateway.tenants.checks import role_is_bound_by_row_security, unbound_role
 from gateway.tenants.models import Tenant
-from gateway.tenants.scope import in_tenant
+from gateway.tenants.scope import in_tenant, in_tenant_asking
 from hoopweb.stack.postgres import OWNER, SUPERUSER
 from hoopweb.stack.services import Services
 from tests.conftest import AsOwner
@@ -41,6 +41,27 @@ def test_the_same_connection_afterwards_sees_nothing(acme: Tenant, bob: object) 
     with in_tenant(acme):
         assert Membership.objects.count() == 1
     assert Membership.objects.count() == 0
+
+
+MEMBERS = "SELECT count(*) FROM identity_membership WHERE tenant_id = ANY(%s)"
+
+
+def test_a_statement_asked_on_the_way_in_sees_that_tenant_alone(acme: Tenant, globex: Tenant, bob: object) -> None:
+    both = [acme.pk, globex.pk]
+    with in_tenant_asking(acme.pk, MEMBERS, [both]) as row:
+        assert row == (1,)
+        assert current() == str(acme.pk)
+    with in_tenant_asking(globex.pk, MEMBERS, [both]) as row:
+        assert row == (0,)
+    assert current() == ""
+
+
+def test_a_statement_that_fails_on_the_way_in_leaves_a_connection_that_works(acme: Tenant) -> None:
+    with pytest.raises(ProgrammingError), in_tenant_asking(acme.pk, "SELECT nobody FROM nowhere", []):
+        raise AssertionError("not reached")
+    assert current() == ""
+    with in_tenant_asking(acme.pk, "SELECT 1 WHERE false", []) as row:
+        assert row is None
 
 
 def test_the_app_role_is_bound_by_row_security() -> None:
