@@ -184,7 +184,7 @@ def _decoy(event: Event, facts: Mapping[str, Any]) -> Wording:
     return Wording(
         title=f"A decoy was used ({facts.get('where')})",
         lines=[*given, *([f"Used in {used}"] if used else [])],
-        path=f"/sessions/{facts['issued_session']}/" if facts.get("issued_session") else "/events/",
+        path=f"/events/?kind={EventKind.DECOY_USED}",
     )
 
 

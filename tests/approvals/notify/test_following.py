@@ -119,7 +119,7 @@ def test_a_decoys_notice_says_for_whom_it_was_made_and_where_it_was_used(acme: T
     (notice,) = notices(acme)
     given, used = notice.lines
     assert given == "Given to alice with cursor at 2026-11-23 07:00 UTC by secretsmanager:GetSecretValue"
-    assert (used, notice.path) == ("Used in ssm PutParameter", f"/sessions/{acme.pk}/")
+    assert (used, notice.path) == ("Used in ssm PutParameter", "/events/?kind=decoy.used")
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind in KIND_OF if not kind.value.startswith("approval.")))
