@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.connections.models import Connection
 from gateway.masking.content import wanted_by
 from gateway.masking.decoy_watch import Found, in_value
 from gateway.masking.replacement import Writing
@@ -189,6 +190,30 @@ def test_a_rule_may_let_it_pass_and_the_finding_stays(decoy: str, edge: EdgeLife
     (found,) = findings(acme, admission)
     assert found["code"] == ""
     assert kinds_of(acme, admission) == ["decoy.used", "request.admitted"]
+
+
+def test_a_connection_that_only_observes_forwards_and_finds(
+    decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant, billing_account: Connection
+) -> None:
+    with in_tenant(acme):
+        Connection.objects.for_tenant(acme).filter(pk=billing_account.pk).update(observe_only=True)
+    admission = keys.call("ssm", "put_parameter", Name="n", Value=decoy, Type="String")
+    assert edge.admit_one(admission).kind is VerdictKind.FORWARD
+    assert len(findings(acme, admission)) == 1
+
+
+def test_sent_again_it_is_refused_again_and_told_of_once(decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
+    admission = keys.call("ssm", "put_parameter", Name="n", Value=decoy, Type="String")
+    assert refusal(edge.admit_one(admission)) == refusal(edge.admit_one(admission))
+    assert len(findings(acme, admission)) == 1
+
+
+def test_in_a_batch_each_call_is_judged_alone(decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
+    carrying = keys.call("ssm", "put_parameter", Name="n", Value=decoy, Type="String")
+    clean = keys.call("ssm", "put_parameter", Name="n", Value="plain", Type="String")
+    refused, forwarded = edge.admit(carrying, clean)
+    assert (refused.kind, forwarded.kind) == (VerdictKind.REFUSE, VerdictKind.FORWARD)
+    assert (len(findings(acme, carrying)), findings(acme, clean)) == (1, [])
 
 
 def test_clean_calls_and_other_words_raise_no_alarm(decoy: str, edge: EdgeLife, keys: Keys, acme: Tenant) -> None:
