@@ -14,7 +14,7 @@ import pytest
 from gateway.names.model import BadModel
 from gateway.names.reader import START_SECONDS
 from gateway.terms import OutcomeKind, Protocol
-from gateway.wire.contract import BodyForm, MaskPlan
+from gateway.wire.contract import BodyForm, MaskPlan, Outcome
 from tests.edge.peers import write_request
 from tests.edge.test_masked_answers import answers
 from tests.edge.world import CALLER, Worlds
@@ -41,6 +41,7 @@ async def test_names_are_masked_by_the_model_and_the_loop_stays_free(world: Worl
         assert (outcome.bytes_unread, outcome.head) == (0, answer.body)
         assert "spacy" not in sys.modules
         await _others_are_not_held_up(w)
+        await _a_reader_that_does_not_come_back_withholds(w)
 
 
 async def _others_are_not_held_up(w: Any) -> None:
@@ -59,6 +60,21 @@ async def _others_are_not_held_up(w: Any) -> None:
     assert b"[REDACTED:person]" in (await waiting).body
 
 
+async def _a_reader_that_does_not_come_back_withholds(w: Any) -> None:
+    reader = w.edge.names
+    reader.read_seconds = 0.2
+    os.kill(reader.process_id, signal.SIGSTOP)
+    answers(w, PEOPLE, JSON_TYPE, BODY)
+    answer = await (await w.client()).ask(CALL)
+    assert (answer.status, b"names_unread" in answer.body, b"Alice" in answer.body) == (403, True, False)
+
+    def withheld() -> list[Outcome]:
+        return [one for one in w.control.outcomes.values() if one.error == "masking.withheld"]
+
+    await w.until(lambda: bool(withheld()), "its outcome")
+    assert [(one.kind, one.head) for one in withheld()] == [(OutcomeKind.FAILED, b"")]
+
+
 async def test_without_a_model_what_asks_for_one_is_not_sent_and_all_else_goes(world: Worlds) -> None:
     async with world() as w:
         answers(w, PEOPLE, JSON_TYPE, BODY)
@@ -71,20 +87,6 @@ async def test_without_a_model_what_asks_for_one_is_not_sent_and_all_else_goes(w
         answers(w, NOBODY, JSON_TYPE, BODY)
         assert (await (await w.client()).ask(CALL)).body == BODY
         assert w.edge.names is None
-
-
-async def test_a_reader_that_does_not_come_back_withholds_what_it_was_asked_to_read(world: Worlds) -> None:
-    async with world(names_model=MODEL) as w:
-        assert w.edge.names is not None
-        w.edge.names.read_seconds = 0.2
-        os.kill(w.edge.names.process_id or 0, signal.SIGSTOP)
-        answers(w, PEOPLE, JSON_TYPE, BODY)
-        answer = await (await w.client()).ask(CALL)
-        assert answer.status == 403
-        assert b"names_unread" in answer.body
-        assert b"Alice" not in answer.body
-        outcome = await w.outcome()
-        assert (outcome.kind, outcome.error, outcome.head) == (OutcomeKind.FAILED, "masking.withheld", b"")
 
 
 async def test_an_edge_with_a_folder_that_is_no_model_does_not_start(world: Worlds, tmp_path: Any) -> None:

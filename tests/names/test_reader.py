@@ -40,6 +40,7 @@ def test_the_reader_is_told_no_secret_of_ours(reader: Reader) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_reader_that_was_killed_is_an_answer_not_read_and_then_there_is_a_new_one(reader: Reader) -> None:
     before = reader.process_id
     assert before is not None
