@@ -42,6 +42,7 @@ class Endpoint:
     def url(self) -> str:
         return f"{'https' if self.is_tls else 'http'}://{self.dial_host}:{self.dial_port}"
 
+    @lru_cache(maxsize=1024)  # noqa: B019  # a frozen value: what is kept is kept by its worth, not for an object's life
     def dialled_at(self, url: str) -> Endpoint:
         """The same endpoint, dialled at a stand-in's `http(s)://host:port`; raises ValueError for another form."""
         parts = urlsplit(url)

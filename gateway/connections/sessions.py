@@ -86,8 +86,11 @@ class RoleSessions:
 
     def _slot(self, ask: SessionAsk) -> _Slot:
         with self._lock:
-            slot = self._slots.setdefault(ask, _Slot())
-            self._slots.move_to_end(ask)
+            slot = self._slots.get(ask)
+            if slot is None:
+                slot = self._slots[ask] = _Slot()
+            else:
+                self._slots.move_to_end(ask)
             while len(self._slots) > self._largest:
                 self._slots.popitem(last=False)
             return slot

@@ -69,6 +69,10 @@ class RoleTarget:
     # Roles assumed after the connection's own, where a key was derived by AssumeRole.
     hops: tuple[Hop, ...] = ()
 
+    def __hash__(self) -> int:
+        # By what tells most apart: looked up for every call, and the rest of it is a long walk.
+        return hash((self.role_arn, self.external_id))
+
     @property
     def end_account(self) -> str:
         """The account calls are made in: that of the last role on the way."""

@@ -17,13 +17,14 @@ from gateway.engine import entities
 from gateway.engine.annotations import mask_types
 from gateway.engine.compiler import CompiledRevision, Selection
 from gateway.engine.parameters import TooManyParameters
-from gateway.terms import Action, Candidate, Decision, Effect, Question, Resource
+from gateway.terms import Action, Candidate, Decision, Effect, Principal, Question, Resource
 
 MOST_RESOURCES = 1_000
 # Actions times resources over all candidates: at some 40 us each, one call cannot hold a worker past ~0.2 s.
 MOST_COMBINATIONS = 5_000
-# Characters of entities that are kept as read: a call on few resources, some 2 MB for all that are kept.
+# Characters of the names in entities that are kept as read: a call on few resources, some 2 MB for all that are kept.
 _LONGEST_KEPT = 4_000
+_MOST_KEPT = 16
 
 
 class Reason(StrEnum):
@@ -137,8 +138,10 @@ class _Reading:
     def _entities(
         self, selection: Selection, actions: tuple[Action, ...], resources: tuple[Resource, ...]
     ) -> cedarpy.Entities:
-        text = entities.entities_json(self._question, self._candidate, actions=actions, resources=resources)
-        held = _read(text) if len(text) <= _LONGEST_KEPT else cedarpy.Entities.from_json_str(text)
+        is_modelled, principal = self._candidate.operation.is_modelled, self._question.principal
+        is_short = sum(len(each.arn) for each in resources) + sum(map(len, principal.groups)) <= _LONGEST_KEPT
+        read = _read if is_short and len(actions) + len(resources) <= _MOST_KEPT else _read.__wrapped__
+        held = read(principal, actions, resources, is_modelled)
         if selection.reads is None or "input" in selection.reads:
             return held.with_added_json_str(entities.input_json(self._candidate))
         return held
@@ -171,8 +174,11 @@ class _Reading:
 
 
 @lru_cache(maxsize=512)
-def _read(text: str) -> cedarpy.Entities:
+def _read(
+    principal: Principal, actions: tuple[Action, ...], resources: tuple[Resource, ...], is_modelled: bool
+) -> cedarpy.Entities:
     """Entities as Cedar has them, which nothing changes; who asks and for what comes back call after call."""
+    text = entities.entities_json(principal, actions=actions, resources=resources, is_modelled=is_modelled)
     return cedarpy.Entities.from_json_str(text)
 
 
@@ -198,8 +204,12 @@ def _layers(items: Iterable[_T], *, key: Callable[[_T], str]) -> Iterator[tuple[
 
     An operation nobody mapped comes as one action under two classes; each of them has to be permitted.
     """
+    given = tuple(items)
+    if len(given) <= 1:
+        yield from (given,) if given else ()
+        return
     layers: list[dict[str, _T]] = []
-    for item in dict.fromkeys(items):
+    for item in dict.fromkeys(given):
         free = next((layer for layer in layers if key(item) not in layer), None)
         if free is None:
             layers.append(free := {})

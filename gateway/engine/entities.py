@@ -6,10 +6,11 @@ The types these must have are in `gateway.engine.schema`; nothing here decides a
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from gateway.engine import catalogue
 from gateway.engine.facts import facts_of
@@ -27,6 +28,14 @@ _INPUT = {"type": "Hoopweb::Input", "id": "input"}
 
 
 Uid = dict[str, str]
+
+
+def _text(value: Any) -> str:
+    """JSON for Cedar; raises ValueError for a lone surrogate or a number past 64 bits, as Cedar's own reader would."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except OverflowError as error:
+        raise ValueError("a number past 64 bits") from error
 
 
 def principal_uid(principal: Principal) -> Uid:
@@ -48,13 +57,13 @@ def action_groups(action: Action, *, is_modelled: bool) -> tuple[str, ...]:
 
 
 def entities_json(
-    question: Question, candidate: Candidate, *, actions: Iterable[Action], resources: Iterable[Resource]
+    principal: Principal, *, actions: Iterable[Action], resources: Iterable[Resource], is_modelled: bool
 ) -> str:
     """The entities of one batch. Ids travel as JSON values, never as Cedar source: no name can break out."""
-    return json.dumps(
+    return _text(
         [
-            _principal(question.principal),
-            *(_action(action, is_modelled=candidate.operation.is_modelled) for action in actions),
+            _principal(principal),
+            *(_action(action, is_modelled=is_modelled) for action in actions),
             *(_resource(resource) for resource in resources),
         ]
     )
@@ -63,7 +72,7 @@ def entities_json(
 def input_json(candidate: Candidate) -> str:
     """The call's scalar parameters as the `context.input` entity; raises TooManyParameters."""
     tags = {path: text for path, _, text in leaves_of(candidate.parameters)}
-    return json.dumps([{"uid": _INPUT, "attrs": {}, "parents": [], "tags": tags}])
+    return _text([{"uid": _INPUT, "attrs": {}, "parents": [], "tags": tags}])
 
 
 def _principal(principal: Principal) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def context_json(question: Question, candidate: Candidate, *, reads: frozenset[s
     """
     wanted = _ATTRIBUTES if reads is None else _ATTRIBUTES.keys() & reads
     values = ((name, _ATTRIBUTES[name](question, candidate)) for name in wanted)
-    return json.dumps({name: value for name, value in values if value is not None})
+    return _text({name: value for name, value in values if value is not None})
 
 
 def _session(question: Question) -> dict[str, Any]:

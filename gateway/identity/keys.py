@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 _ID_CHARS = 26
@@ -81,6 +82,7 @@ def read_api_key(text: str) -> KeyName | None:
     return _named(_API_KEY.match(text))
 
 
+@lru_cache(maxsize=4096)
 def read_access_key_id(text: str) -> KeyName | None:
     """Return what a well-formed gateway access key id names, or None."""
     return _named(_ACCESS_KEY.match(text))

@@ -35,7 +35,7 @@ from gateway.requests.problems import BootFenced, IdReused, NotExamined, Unknown
 from gateway.requests.resend import verdict_of_known
 from gateway.requests.write import Written, is_one_statement, write_down
 from gateway.tenants.scope import in_tenant
-from gateway.terms import Effect
+from gateway.terms import Effect, SessionCounters
 from gateway.wire.contract import Admission, Refusal, Verdict
 from gateway.wire.request import WireRequest
 from gateway.wire.sigv4 import Claim, claim_of
@@ -62,12 +62,10 @@ def admit(*, edge: EdgeIdentity, boot_id: UUID, items: Sequence[Admission], now:
     untrusted: list[Untrusted] = []
     arrivals: dict[UUID, list[Arrival]] = defaultdict(list)
     for item in items:
-        visited = _visit(item, edge=edge, boot_id=boot_id, now=now)
-        if isinstance(visited, Verdict):
-            verdicts[item.id] = visited
-            continue
-        arrival = visited or _arrive(item, edge, now)
-        if isinstance(arrival, Untrusted):
+        arrival = _received(item, edge=edge, boot_id=boot_id, now=now)
+        if isinstance(arrival, Verdict):
+            verdicts[item.id] = arrival
+        elif isinstance(arrival, Untrusted):
             untrusted.append(arrival)
         else:
             arrivals[arrival.name.tenant_id].append(arrival)
@@ -87,13 +85,15 @@ def _unforeseen(admission: Admission) -> Problem:
     return NotExamined()
 
 
-def _visit(admission: Admission, *, edge: EdgeIdentity, boot_id: UUID, now: datetime) -> Verdict | Untrusted | None:
-    """Answer a workload that brings a token instead of a signature; None for every other call."""
+def _received(
+    admission: Admission, *, edge: EdgeIdentity, boot_id: UUID, now: datetime
+) -> Arrival | Untrusted | Verdict:
+    """Read one admission's claim; a workload that brings a token instead of a signature is answered at once."""
     try:
         request = wire_request(admission)
         parameters = unsigned.parameters_of(request)
         if parameters is None:
-            return None
+            return _arrival(admission, request, edge, now)
         visit = unsigned.visitor(admission, request, parameters, edge=edge, now=now)
         entry = unsigned.entry_of(visit, edge_id=edge.id, boot_id=boot_id, now=now)
     except BootFenced:
@@ -105,19 +105,13 @@ def _visit(admission: Admission, *, edge: EdgeIdentity, boot_id: UUID, now: date
     return _write(visit.home.tenant_id, [entry], edge=edge, boot_id=boot_id, now=now)[admission.id]
 
 
-def _arrive(admission: Admission, edge: EdgeIdentity, now: datetime) -> Arrival | Untrusted:
-    try:
-        request = wire_request(admission)
-        claim = claim_of(request)
-        name = read_access_key_id(claim.access_key_id)
-        # A tenant outside the edge's scope is answered like a key that never was.
-        if name is None or name.tenant_id not in edge.tenants:
-            look_at_key(claim.access_key_id, tenants=edge.tenants, source=admission.source, edge_id=edge.id, now=now)
-            raise UnknownKey
-    except Problem as problem:
-        return Untrusted(admission=admission, problem=problem)
-    except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
-        return Untrusted(admission=admission, problem=_unforeseen(admission))
+def _arrival(admission: Admission, request: WireRequest, edge: EdgeIdentity, now: datetime) -> Arrival:
+    claim = claim_of(request)
+    name = read_access_key_id(claim.access_key_id)
+    # A tenant outside the edge's scope is answered like a key that never was.
+    if name is None or not edge.serves_tenant(name.tenant_id):
+        look_at_key(claim.access_key_id, tenants=edge.tenants, source=admission.source, edge_id=edge.id, now=now)
+        raise UnknownKey
     return Arrival(admission=admission, request=request, claim=claim, name=name)
 
 
@@ -132,7 +126,7 @@ def _admit_for_tenant(
     before = CountedBefore()
     for arrival in arrivals:
         key = _served(keyring.keys.get(arrival.claim.access_key_id), edge)
-        entry = _enter(arrival, before.added_to(key), revision, now)
+        entry = _enter(arrival, key, before, revision, now)
         if isinstance(entry, Untrusted):
             untrusted.append(entry)
         else:
@@ -157,7 +151,11 @@ def _revision(tenant_id: UUID, revision_id: UUID | None) -> CompiledRevision | P
 
 
 def _enter(
-    arrival: Arrival, key: KeyFacts | Problem | None, revision: CompiledRevision | Problem, now: datetime
+    arrival: Arrival,
+    key: KeyFacts | Problem | None,
+    before: CountedBefore,
+    revision: CompiledRevision | Problem,
+    now: datetime,
 ) -> Entry | Untrusted:
     try:
         facts = verified(arrival.admission, arrival.request, arrival.claim, key, now)
@@ -166,7 +164,7 @@ def _enter(
     except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
         return Untrusted(admission=arrival.admission, problem=_unforeseen(arrival.admission))
     try:
-        return _decided(arrival, facts, revision, now)
+        return _decided(arrival, facts, before.as_of(facts), revision, now)
     except Problem as problem:
         return _refused(arrival, facts, problem)
     except Exception:  # noqa: BLE001  # logged with its cause; see _unforeseen
@@ -185,7 +183,13 @@ def _refused(arrival: Arrival, key: KeyFacts, problem: Problem, examined: Examin
     )
 
 
-def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Problem, now: datetime) -> Entry:
+def _decided(
+    arrival: Arrival,
+    key: KeyFacts,
+    counters: SessionCounters,
+    revision: CompiledRevision | Problem,
+    now: datetime,
+) -> Entry:
     if isinstance(revision, Problem):
         raise revision
     examined = examine(
@@ -195,6 +199,7 @@ def _decided(arrival: Arrival, key: KeyFacts, revision: CompiledRevision | Probl
         key=with_declared(key, arrival.request),
         revision=revision,
         now=now,
+        counters=counters,
     )
     try:
         check_decoys(examined)

@@ -12,12 +12,11 @@ import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
+from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.problems import Problem
@@ -67,24 +66,14 @@ class NotThisWay(Problem):
     title = "The edge's API takes POST only"
 
 
-class MessageRenderer(BaseRenderer):
-    media_type = MEDIA_TYPE
-    format = "msgpack"
-    charset = None
-    render_style = "binary"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return msgspec.msgpack.encode(data)
-
-
 class OneMediaType(BaseContentNegotiation):
-    """There is one renderer and nothing to choose."""
+    """There is nothing to choose, and nothing to render: answers are messages, written as they are."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return parsers[0] if parsers else None
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], MEDIA_TYPE
+        return None, MEDIA_TYPE
 
 
 class EdgeView(APIView):
@@ -93,14 +82,14 @@ class EdgeView(APIView):
     http_method_names = ("post",)
     authentication_classes = ()
     permission_classes = ()
-    renderer_classes = (MessageRenderer,)
+    renderer_classes = ()
     # An edge names no type it accepts, and whatever a stranger names, he gets this one.
     content_negotiation_class = OneMediaType
     message: type[Message]
     # Only the feed tells a revoked edge that it is.
     also_revoked = False
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         body = body_of(request)
         now = timezone.now()
         edge = edges.authenticate(
@@ -113,13 +102,13 @@ class EdgeView(APIView):
             now=now,
             also_revoked=self.also_revoked,
         )
-        return Response(self.answer(edge, decoded(body, self.message), now))
+        return written(self.answer(edge, decoded(body, self.message), now))
 
     def answer(self, edge: EdgeIdentity, message: Any, now: Any) -> Message:
         """Answer one verified message."""
         raise NotImplementedError
 
-    def handle_exception(self, exc: Exception) -> Response:
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # DRF itself takes any
         if isinstance(exc, DatabaseError):
             # Fail closed and retryable: nothing is forwarded that is not recorded.
             log.error("the database refused a batch: %s", type(exc).__name__)
@@ -129,10 +118,13 @@ class EdgeView(APIView):
         if isinstance(exc, APIException):
             exc = NotThisWay(str(exc.detail))
         if isinstance(exc, Problem):
-            answer = Response({"code": exc.code, "message": exc.message}, status=exc.status)
-            answer.exception = True
-            return answer
+            return written({"code": exc.code, "message": exc.message}, status=exc.status)
         return super().handle_exception(exc)
+
+
+def written(message: Message | dict[str, str], *, status: int = 200) -> HttpResponse:
+    """A message as an answer's body."""
+    return HttpResponse(msgspec.msgpack.encode(message), status=status, content_type=MEDIA_TYPE)
 
 
 def body_of(request: Request) -> bytes:
@@ -155,12 +147,12 @@ class EnrolView(EdgeView):
 
     message = Enrolment
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         enrolment = decoded(body_of(request), Enrolment)
         if not isinstance(enrolment, Enrolment):
             raise MalformedMessage
         edge = edges.enrol(enrolment=enrolment, now=timezone.now())
-        return Response(EnrolmentAnswer(edge_id=edge.pk))
+        return written(EnrolmentAnswer(edge_id=edge.pk))
 
 
 class BootView(EdgeView):

@@ -18,8 +18,9 @@ from approvals.services import ApprovalDetails, open_or_join, set_client_waiting
 from audit.services import NewEvent
 from gateway.requests import refusals, storable, verdicts
 from gateway.requests.asking import is_for_worker
+from gateway.requests.draft_rows import DraftRow
 from gateway.requests.entries import Asked
-from gateway.requests.models import ApprovedRun, ProxiedRequest, RequestState, RunState, StoredBody
+from gateway.requests.models import ApprovedRun, RequestState, RunState, StoredBody
 from gateway.requests.pins import stored
 from gateway.sealing.services import seal, unseal
 from gateway.tenants.models import OutboxKind
@@ -56,7 +57,7 @@ class Placed:
     collected: Answer | None = None
 
 
-def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEvent]) -> Placed:
+def place(entry: Asked, row: DraftRow, *, now: datetime, later: list[NewEvent]) -> Placed:
     """Decide where an asked call stands, and set its row's state; events go to `later`, for the caller to append."""
     examined, tenant_id = entry.examined, row.tenant_id
     row.reason = storable.text(_reason(entry))
@@ -83,14 +84,14 @@ def place(entry: Asked, row: ProxiedRequest, *, now: datetime, later: list[NewEv
     return Placed(place=Place.TOLD_TO_RETURN, approval_id=approval.pk)
 
 
-def _take(entry: Asked, row: ProxiedRequest, now: datetime, later: list[NewEvent]) -> Placed | None:
+def _take(entry: Asked, row: DraftRow, now: datetime, later: list[NewEvent]) -> Placed | None:
     """Spend a grant that answers all that policy asks now, where this call can be let through by it."""
     if not is_for_worker(entry.examined) and entry.session is None:
         return None
     granted = take_granted(
         tenant_id=row.tenant_id,
         digest=entry.digest,
-        request_id=row.pk,
+        request_id=row.id,
         now=now,
         asks=entry.examined.decision.asks,
         later=later,
@@ -98,7 +99,7 @@ def _take(entry: Asked, row: ProxiedRequest, now: datetime, later: list[NewEvent
     return _granted(entry, row, granted) if granted is not None else None
 
 
-def _granted(entry: Asked, row: ProxiedRequest, approval: ApprovalRequest) -> Placed:
+def _granted(entry: Asked, row: DraftRow, approval: ApprovalRequest) -> Placed:
     row.approval_id = approval.pk
     if entry.session is not None:
         row.state = RequestState.ADMITTED
@@ -106,7 +107,7 @@ def _granted(entry: Asked, row: ProxiedRequest, approval: ApprovalRequest) -> Pl
     return Placed(place=Place.RUNS, approval_id=approval.pk)
 
 
-def _collect(tenant_id: UUID, digest: str, row: ProxiedRequest, now: datetime) -> Placed | None:
+def _collect(tenant_id: UUID, digest: str, row: DraftRow, now: datetime) -> Placed | None:
     """The run of the identical call whose client had gone: its kept result, once, or a place to wait for it."""
     used = ApprovalRequest.objects.for_tenant(tenant_id).filter(digest=digest, state=ApprovalState.USED)
     runs = ApprovedRun.objects.for_tenant(tenant_id).filter(collected_at=None)
@@ -116,7 +117,7 @@ def _collect(tenant_id: UUID, digest: str, row: ProxiedRequest, now: datetime) -
         gone = used.filter(client_is_waiting=False).values("id")
         under_way = runs.filter(approval_id__in=gone, state__in=(RunState.QUEUED, RunState.RUNNING)).first()
         return _join_run(under_way, row) if under_way is not None else None
-    answer = collect(run, by=row.pk, now=now)
+    answer = collect(run, by=row.id, now=now)
     if answer is None:
         return None
     row.state, row.error = end_of_collector(run)
@@ -131,7 +132,7 @@ def end_of_collector(run: ApprovedRun) -> tuple[RequestState, str]:
     return RequestState.COMPLETED, COLLECTED
 
 
-def _join_run(run: ApprovedRun, row: ProxiedRequest) -> Placed:
+def _join_run(run: ApprovedRun, row: DraftRow) -> Placed:
     """It runs at this moment: the client that came back waits for that run's result."""
     row.approval_id = run.approval_id
     set_client_waiting(tenant_id=row.tenant_id, approval_id=run.approval_id, is_waiting=True)
@@ -159,10 +160,10 @@ def _reason(entry: Asked) -> str:
     return "; ".join(f"{head}{', '.join(told)}" for head, told in parts.items() if any(told))
 
 
-def _details(entry: Asked, row: ProxiedRequest) -> ApprovalDetails:
+def _details(entry: Asked, row: DraftRow) -> ApprovalDetails:
     examined = entry.examined
     return ApprovalDetails(
-        request_id=row.pk,
+        request_id=row.id,
         session_id=row.session_id,
         prompt_id=row.prompt_id,
         asker_id=examined.key.principal.id,
@@ -186,15 +187,15 @@ def _details(entry: Asked, row: ProxiedRequest) -> ApprovalDetails:
     )
 
 
-def keep(placed: Placed, entry: Asked, row: ProxiedRequest, *, now: datetime) -> None:
+def keep(placed: Placed, entry: Asked, row: DraftRow, *, now: datetime) -> None:
     """Keep the exact request, sealed, for the worker that may run it; queue it where it was granted already."""
     if placed.place not in {Place.WAITS, Place.RUNS}:
         return
     plain = msgspec.msgpack.encode(entry.examined.admission)
     sealed = seal(tenant_id=row.tenant_id, column=BODY_COLUMN, plaintext=plain)
-    StoredBody.objects.create(tenant_id=row.tenant_id, request_id=row.pk, sealed=sealed, stored_at=now)
+    StoredBody.objects.create(tenant_id=row.tenant_id, request_id=row.id, sealed=sealed, stored_at=now)
     if placed.place is Place.RUNS:
-        queue_run(tenant_id=row.tenant_id, approval_id=placed.approval_id, request_id=row.pk, now=now)
+        queue_run(tenant_id=row.tenant_id, approval_id=placed.approval_id, request_id=row.id, now=now)
 
 
 def stored_admission(tenant_id: UUID, request_id: UUID) -> Admission | None:
@@ -213,19 +214,19 @@ def queue_run(*, tenant_id: UUID, approval_id: UUID, request_id: UUID, now: date
     return run
 
 
-def verdict(placed: Placed, entry: Asked, row: ProxiedRequest, *, leaf: bytes, salt: bytes, now: datetime) -> Verdict:
+def verdict(placed: Placed, entry: Asked, request_id: UUID, *, leaf: bytes, salt: bytes, now: datetime) -> Verdict:
     """What the edge does with an asked call."""
     admission = entry.examined.admission
     pending = refusals.pending(admission=admission, approval_id=placed.approval_id, url=settings.PUBLIC_URL)
     match placed.place:
         case Place.COLLECTED:
-            return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=placed.collected)
+            return Verdict(id=request_id, kind=VerdictKind.RESULT, answer=placed.collected)
         case Place.FORWARDED if entry.session is not None:
             return verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=salt, now=now)
         case Place.TOLD_TO_RETURN:
-            return Verdict(id=row.pk, kind=VerdictKind.REFUSE, answer=pending)
+            return Verdict(id=request_id, kind=VerdictKind.REFUSE, answer=pending)
         case _:
-            return hold_verdict(row.pk, placed.approval_id, pending)
+            return hold_verdict(request_id, placed.approval_id, pending)
 
 
 def hold_verdict(request_id: UUID, approval_id: UUID, pending: Answer) -> Verdict:

@@ -6,13 +6,12 @@ Within a batch a resource counts once, even if the session touched it earlier: r
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from uuid import UUID
 
 from audit.sessions import MOST_RESOURCES
 from gateway.engine.taint import taints_of
-from gateway.problems import Problem
 from gateway.requests.entries import Entry, Refused
 from gateway.requests.keyring import KeyFacts
 from gateway.terms import SessionCounters
@@ -35,42 +34,44 @@ def resources(entry: Entry) -> frozenset[str]:
     if isinstance(entry, Refused):
         return frozenset()
     arns = {one.arn for candidate in entry.examined.candidates for one in candidate.resources} - {"*"}
-    return frozenset(str(UUID(bytes=blake2b(arn.encode(), digest_size=16).digest())) for arn in arns)
+    return frozenset(blake2b(arn.encode(), digest_size=16).hexdigest() for arn in arns)
 
 
 class CountedBefore:
     """What earlier calls of one batch add to their sessions. Refused calls count as calls, and leave nothing else."""
 
     def __init__(self) -> None:
-        self._added: dict[tuple[UUID, UUID | None, str], SessionCounters] = {}
-        self._touched: dict[tuple[UUID, UUID | None, str], set[str]] = {}
+        self._added: dict[tuple[UUID, UUID | None, str], _Added] = {}
 
-    def added_to(self, key: KeyFacts | Problem | None) -> KeyFacts | Problem | None:
-        """The key with its session's counters as of the next call."""
-        if not isinstance(key, KeyFacts):
-            return key
+    def as_of(self, key: KeyFacts) -> SessionCounters:
+        """The counters of the key's session as of its next call."""
         before, added = key.counters, self._added.get(key.session_name)
         if added is None:
-            return key
-        counters = replace(
-            before,
+            return before
+        return SessionCounters(
             calls=before.calls + added.calls,
+            distinct_resources=min(MOST_RESOURCES, before.distinct_resources + len(added.touched)),
+            bytes_out=before.bytes_out,
             deletes=before.deletes + added.deletes,
-            distinct_resources=min(MOST_RESOURCES, before.distinct_resources + added.distinct_resources),
-            taint=tuple(sorted({*before.taint, *added.taint})),
+            secrets_masked=before.secrets_masked,
+            taint=tuple(sorted({*before.taint, *added.taint})) if added.taint else before.taint,
         )
-        return replace(key, counters=counters)
 
     def count(self, entry: Entry) -> None:
         """Add one call that was decided."""
         key = entry.key if isinstance(entry, Refused) else entry.examined.key
-        before = self._added.get(key.session_name, SessionCounters())
-        is_one = not isinstance(entry, Refused) and is_delete(entry.examined.primary.operation.name)
-        touched = self._touched.setdefault(key.session_name, set())
-        touched |= resources(entry)
-        self._added[key.session_name] = SessionCounters(
-            calls=before.calls + 1,
-            distinct_resources=len(touched),
-            deletes=before.deletes + is_one,
-            taint=tuple(sorted({*before.taint, *taints(entry)})),
-        )
+        added = self._added.setdefault(key.session_name, _Added())
+        added.calls += 1
+        added.deletes += not isinstance(entry, Refused) and is_delete(entry.examined.primary.operation.name)
+        added.touched |= resources(entry)
+        added.taint.update(taints(entry))
+
+
+@dataclass(slots=True)
+class _Added:
+    """What a batch's calls add to one session."""
+
+    calls: int = 0
+    deletes: int = 0
+    touched: set[str] = field(default_factory=set)
+    taint: set[str] = field(default_factory=set)

@@ -19,6 +19,7 @@ from gateway.masking.decoys import TAGS
 from gateway.masking.replacement import DECOY
 from gateway.masking.uploads import UploadWatch
 from gateway.requests import storable
+from gateway.requests.draft_rows import DraftRow
 from gateway.requests.models import IssuedDecoys, ProxiedRequest
 from gateway.sealing.services import tenant_mac
 from gateway.wire.contract import Admission
@@ -119,7 +120,7 @@ def _issued(call: ProxiedRequest) -> dict[str, Any]:
 
 
 def found_in_call(
-    found: Iterable[Found], row: ProxiedRequest, *, where: str, now: datetime, code: str = ""
+    found: Iterable[Found], row: DraftRow | ProxiedRequest, *, where: str, now: datetime, code: str = ""
 ) -> list[NewEvent]:
     """The findings of decoys in one call: in what was admitted, or in what the edge sent. Call inside the tenant."""
     return findings(
@@ -127,13 +128,13 @@ def found_in_call(
         tenant_id=row.tenant_id,
         where=where,
         use=_use_of(row) | {"code": code or row.refusal_code},
-        subject=row.pk,
+        subject=row.id,
         session_id=row.session_id,
         now=now,
     )
 
 
-def _use_of(row: ProxiedRequest) -> dict[str, Any]:
+def _use_of(row: DraftRow | ProxiedRequest) -> dict[str, Any]:
     """The facts of the call that carries one."""
     return {
         "person": row.person_label,

@@ -56,6 +56,10 @@ class EdgeIdentity:
     def tenants(self) -> frozenset[UUID]:
         return frozenset(tenant_id for tenant_id, _ in self.scopes)
 
+    def serves_tenant(self, tenant_id: UUID) -> bool:
+        """Whether it may bring admissions for any connection of a tenant."""
+        return any(tenant_id == served for served, _ in self.scopes)
+
     def keys(self, now: datetime) -> Iterator[bytes]:
         """The keys a call may be signed with, the likeliest first."""
         yield self.public_key

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 import msgspec
@@ -39,9 +40,9 @@ from gateway.requests.problems import (
     UnknownKey,
 )
 from gateway.sealing.services import tenant_mac
-from gateway.terms import AccessClass, Candidate, Decision, Effect, Question, strictest
+from gateway.terms import AccessClass, Candidate, Decision, Effect, Question, SessionCounters, strictest
 from gateway.wire.aws.candidates import candidate_of
-from gateway.wire.aws.masking_paths import mask_plan
+from gateway.wire.aws.masking_paths import mask_plan, reads_part
 from gateway.wire.aws.parsing import parse
 from gateway.wire.aws.placing import placed
 from gateway.wire.aws.reading import Reading
@@ -114,8 +115,12 @@ def examine(
     key: KeyFacts,
     revision: CompiledRevision,
     now: datetime,
+    counters: SessionCounters | None = None,
 ) -> Examined:
-    """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all."""
+    """Answer one verified admission; raises a Problem where it cannot be understood or may not be asked at all.
+
+    `counters` are the session's as of this call, where earlier ones of its batch moved them on from the key's.
+    """
     key.check_standing(now)
     plain = path_style(without_presign(request), claim.service, settings.GATEWAY_NAMES)
     readings = placed(parse(plain, claim.service, claim.region), plain, settings.GATEWAY_NAMES)
@@ -139,7 +144,7 @@ def examine(
         is_machine_turn=link.is_machine_turn,
         source_address=admission.source,
         hour_utc=now.hour,
-        session=key.counters,
+        session=counters or key.counters,
     )
     decision = decide(revision, question, observe=key.connection.observe_only)
     examined = Examined(
@@ -171,15 +176,19 @@ def _candidate(reading: Reading, key: KeyFacts, region: str) -> Candidate:
     """One reading in IAM's words; what policy sees and the record keeps holds no secret, modelled or found."""
     candidate = candidate_of(reading, account=key.connection.account_id, region=region)
     parameters, _counts = mask_json(candidate.parameters, scanner=scanner_for(key.detectors))
-    return replace(candidate, parameters=parameters)
+    return candidate if parameters is candidate.parameters else replace(candidate, parameters=parameters)
 
 
 def _strictest(candidates: tuple[Candidate, ...]) -> Candidate:
+    if len(candidates) == 1:
+        return candidates[0]
     access = strictest(candidate.access for candidate in candidates)
     return next(candidate for candidate in candidates if candidate.access is access)
 
 
 def _check_range(examined: Examined) -> None:
+    if not any(map(reads_part, examined.readings)):
+        return
     # Only where the answer would be masked: a cleared body may be read in any part.
     plan = plan_of(examined)
     if plan.reads_range and not plan.is_clear and examined.decision.effect is not Effect.DENY:
@@ -304,12 +313,18 @@ def recorded_arn(arn: str, detectors: bytes) -> str:
 
 
 def _recorded(candidate: Candidate, detectors: bytes) -> Candidate:
-    resources = tuple(replace(one, arn=recorded_arn(one.arn, detectors)) for one in candidate.resources)
-    return candidate if resources == candidate.resources else replace(candidate, resources=resources)
+    arns = [recorded_arn(one.arn, detectors) for one in candidate.resources]
+    # Copying is the dear part, and names with a secret in them are rare.
+    if all(arn == one.arn for arn, one in zip(arns, candidate.resources, strict=True)):
+        return candidate
+    pairs = zip(candidate.resources, arns, strict=True)
+    return replace(candidate, resources=tuple(replace(one, arn=arn) for one, arn in pairs))
 
 
 def question_record(question: Question, candidates: tuple[Candidate, ...], detectors: bytes = b"") -> dict[str, Any]:
     """The whole question as JSON values, for the request's row and for simulation later."""
     kept = tuple(_recorded(one, detectors) for one in candidates)
-    record: dict[str, Any] = msgspec.to_builtins(replace(question, candidates=kept), str_keys=True)
+    is_same = len(kept) == len(question.candidates) and all(map(is_, kept, question.candidates))
+    told = question if is_same else replace(question, candidates=kept)
+    record: dict[str, Any] = msgspec.to_builtins(told, str_keys=True)
     return record if storable.is_storable(record) else storable.json_value(record)

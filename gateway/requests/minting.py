@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from audit.models import RecordingPart
 from audit.recordings import SealedHalf, sealed_half
@@ -20,6 +21,7 @@ from gateway.connections.sts import RoleSession, RoleTarget, source_identity
 from gateway.identity import derived
 from gateway.identity.derived import DerivedKey
 from gateway.identity.keys import issue_derived_key
+from gateway.requests.draft_rows import DraftRow
 from gateway.requests.examine import Examined
 from gateway.requests.minted_answers import Minted, answer_of, recorded
 from gateway.requests.minting_asks import MintAsk, for_express, for_role, for_token, role_name
@@ -155,21 +157,21 @@ def keep(mint: Mint, examined: Examined, *, now: datetime) -> NewEvent:
     return derived.keep(tenant_id=key.tenant_id, parent_id=key.id, made=mint.key, by_label=label, now=now)
 
 
-def end(row: ProxiedRequest, mint: Mint, *, now: datetime) -> None:
+def end(row: DraftRow, mint: Mint, *, now: datetime) -> None:
     """The columns of a call that ended where it was answered: here, and nothing was sent."""
-    body = answer_of(mint.minted, request_id=str(row.pk)).body
+    body = answer_of(mint.minted, request_id=str(row.id)).body
     row.started_at, row.ended_at, row.status = now, now, 200
     row.bytes_down, row.bytes_scanned = len(body), len(body)
     row.masked = {"by_type": {"bearer": 2}}
 
 
-def half(row: ProxiedRequest, mint: Mint, *, salt: bytes, now: datetime) -> SealedHalf:
+def half(row: DraftRow, mint: Mint, *, salt: bytes, now: datetime) -> SealedHalf:
     """The answer for the session's timeline, without what it opened."""
     return sealed_half(
         tenant_id=row.tenant_id,
-        request_id=row.pk,
+        request_id=row.id,
         part=RecordingPart.RESPONSE,
-        body=recorded(mint.minted, request_id=str(row.pk)),
+        body=recorded(mint.minted, request_id=str(row.id)),
         content_type="text/xml",
         salt=salt,
         is_whole=True,
@@ -178,9 +180,9 @@ def half(row: ProxiedRequest, mint: Mint, *, salt: bytes, now: datetime) -> Seal
     )
 
 
-def verdict(row: ProxiedRequest, mint: Mint) -> Verdict:
+def verdict(request_id: UUID, mint: Mint) -> Verdict:
     """What the edge hands to the client; it forwards nothing."""
-    return Verdict(id=row.pk, kind=VerdictKind.RESULT, answer=answer_of(mint.minted, request_id=str(row.pk)))
+    return Verdict(id=request_id, kind=VerdictKind.RESULT, answer=answer_of(mint.minted, request_id=str(request_id)))
 
 
 def verdict_again(row: ProxiedRequest, mint: Mint) -> Verdict | None:
@@ -190,4 +192,4 @@ def verdict_again(row: ProxiedRequest, mint: Mint) -> Verdict | None:
         return None
     keys, expires_at = kept
     again: dict[str, Any] = {"minted": replace(mint.minted, keys=keys, expires_at=expires_at)}
-    return verdict(row, replace(mint, **again))
+    return verdict(row.pk, replace(mint, **again))

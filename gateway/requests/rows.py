@@ -1,4 +1,4 @@
-"""From an entry to the row and the event that record it. Pure, but for the model classes it fills."""
+"""From an entry to the row and the event that record it. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from audit.services import NewEvent
 from gateway.problems import Problem
 from gateway.requests import storable
 from gateway.requests.decoys import tag_of
+from gateway.requests.draft_rows import DraftRow
 from gateway.requests.entries import Refused
 from gateway.requests.examine import Examined, issues_decoys, question_record, recorded_arn
-from gateway.requests.intent import link_of
+from gateway.requests.intent import IntentLink, link_of
 from gateway.requests.keyring import KeyFacts
 from gateway.requests.models import ProxiedRequest, RequestState
 from gateway.requests.refusals import dialect_of
@@ -41,12 +42,17 @@ def fingerprint(admission: Admission) -> str:
 
 
 def _base(
-    admission: Admission, key: KeyFacts, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
-) -> ProxiedRequest:
-    link = link_of(key, now=now)
-    invocation = {name.lower(): value for name, value in admission.headers}.get("amz-sdk-invocation-id", "")
+    admission: Admission,
+    key: KeyFacts,
+    link: IntentLink,
+    *,
+    session_id: UUID,
+    edge_id: UUID,
+    boot_id: UUID,
+    now: datetime,
+) -> DraftRow:
     text = storable.text
-    return ProxiedRequest(
+    return DraftRow(
         id=admission.id,
         tenant_id=key.tenant_id,
         session_id=session_id,
@@ -67,17 +73,31 @@ def _base(
         method=text(admission.method, 10),
         dialect=dialect_of(admission).name,
         fingerprint=fingerprint(admission),
-        invocation_id=text(invocation, 80),
+        invocation_id=text(_invocation(admission), 80),
         received_at=storable.moment(admission.received_at, now=now),
         decided_at=now,
     )
 
 
+def _invocation(admission: Admission) -> str:
+    """What an SDK names all attempts at one call by."""
+    named = (value for name, value in reversed(admission.headers) if name.lower() == "amz-sdk-invocation-id")
+    return next(named, "")
+
+
 def understood(
     examined: Examined, *, state: RequestState, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime
-) -> ProxiedRequest:
+) -> DraftRow:
     """The row of a call that was understood and decided."""
-    row = _base(examined.admission, examined.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+    row = _base(
+        examined.admission,
+        examined.key,
+        examined.link,
+        session_id=session_id,
+        edge_id=edge_id,
+        boot_id=boot_id,
+        now=now,
+    )
     primary, decision, text = examined.primary, examined.decision, storable.text
     record = question_record(examined.question, examined.candidates, examined.key.detectors)
     row.service, row.operation = text(primary.operation.service, 80), text(primary.operation.name, 120)
@@ -93,7 +113,7 @@ def understood(
     return row
 
 
-def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime) -> ProxiedRequest:
+def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, now: datetime) -> DraftRow:
     """The row of a verified key's call that is not let through."""
     if entry.examined is not None:
         row = understood(
@@ -105,7 +125,8 @@ def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, n
             now=now,
         )
     else:
-        row = _base(entry.admission, entry.key, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
+        link = link_of(entry.key, now=now)
+        row = _base(entry.admission, entry.key, link, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
         row.service, row.region = storable.text(entry.signing_name, 80), storable.text(entry.region, 40)
         row.effect, row.state, row.reason = (
             Effect.DENY.value,
@@ -116,9 +137,7 @@ def refused(entry: Refused, *, session_id: UUID, edge_id: UUID, boot_id: UUID, n
     return row
 
 
-def event_of(
-    row: ProxiedRequest, *, now: datetime, problem: Problem | None = None, decoy_tag: int | None = None
-) -> NewEvent:
+def event_of(row: DraftRow, *, now: datetime, problem: Problem | None = None, decoy_tag: int | None = None) -> NewEvent:
     """The event that stands for a new row: labels as of now, and everything the decision rested on.
 
     With a tag, that of the decoys its answer may hold: the ledger itself says whose they are.
@@ -128,7 +147,7 @@ def event_of(
     return NewEvent(
         kind=_EVENT_OF[RequestState(row.state)],
         at=now,
-        subject=row.pk,
+        subject=row.id,
         session_id=row.session_id,
         data=_call(row) | more | tag,
     )
@@ -146,7 +165,7 @@ def run_event_of(row: ProxiedRequest, examined: Examined, *, now: datetime) -> N
     return NewEvent(kind=EventKind.REQUEST_RUN, at=now, subject=row.pk, session_id=row.session_id, data=data)
 
 
-def _call(row: ProxiedRequest) -> dict[str, Any]:
+def _call(row: DraftRow | ProxiedRequest) -> dict[str, Any]:
     return {
         "person": row.person_label,
         "agent": row.agent_label,

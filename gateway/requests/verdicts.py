@@ -60,8 +60,8 @@ def _endpoint(examined: Examined) -> Endpoint:
     operation, region = examined.primary.operation, examined.question.region
     bucket = _directory_bucket(examined)
     endpoint = express_upstream(bucket, region, operation.name) if bucket else upstream_of(operation.service, region)
-    prefix = upstream_prefix(examined.reading)
-    endpoint = replace(endpoint, host=prefix + endpoint.host, dial_host=prefix + endpoint.dial_host)
+    if prefix := upstream_prefix(examined.reading):
+        endpoint = replace(endpoint, host=prefix + endpoint.host, dial_host=prefix + endpoint.dial_host)
     return endpoint.dialled_at(settings.UPSTREAM_AWS_URL) if settings.UPSTREAM_AWS_URL else endpoint
 
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from audit.recordings import SealedHalf, store
+from audit.recordings import SealedHalf, spelled, store
 from audit.services import NewEvent
 from audit.sessions import Added, opened_event, session_for
 from gateway.problems import Problem
 from gateway.requests import asks, decoys, minting, refusals, replays, rows, verdicts
 from gateway.requests.counters import is_delete, resources, taints
+from gateway.requests.draft_rows import DraftRow
 from gateway.requests.entries import Allowed, Answered, Asked, Entry, Refused
 from gateway.requests.examine import issues_decoys
 from gateway.requests.insertion import insert
 from gateway.requests.keyring import KeyFacts
-from gateway.requests.models import ProxiedRequest, RequestState
+from gateway.requests.models import RequestState
 from gateway.requests.outcomes import SALT_COLUMN
 from gateway.sealing.services import seal
 from gateway.wire.contract import Verdict
@@ -42,7 +43,7 @@ class Written:
 class Draft:
     """A row on its way into the ledger."""
 
-    row: ProxiedRequest
+    row: DraftRow
     entry: Entry
     salt: bytes = field(repr=False, default=b"")
     problem: Problem | None = None
@@ -69,13 +70,14 @@ def write_down(
     store(tenant_id=tenant_id, halves=[draft.half for draft in drafts if draft.half is not None])
     events = [*before, *(_event(draft, now) for draft in drafts)]
     rows_ = [draft.row for draft in drafts]
-    insert(tenant_id=tenant_id, rows=rows_, events=events, added=_added(drafts, now), seen=replays.seen(entries))
-    return [Written(id=draft.row.pk, verdict=_verdict(draft)) for draft in drafts]
+    seen = replays.seen(entries)
+    leaves = insert(tenant_id=tenant_id, rows=rows_, events=events, added=_added(drafts, now), seen=seen)
+    return [Written(id=one.row.id, verdict=_verdict(one, leaf)) for one, leaf in zip(drafts, leaves, strict=True)]
 
 
 def _event(draft: Draft, now: datetime) -> NewEvent:
     row = draft.row
-    tag = decoys.tag_of(tenant_id=row.tenant_id, request_id=row.pk) if _may_issue(draft.entry) else None
+    tag = decoys.tag_of(tenant_id=row.tenant_id, request_id=row.id) if _may_issue(draft.entry) else None
     return rows.event_of(row, now=now, problem=draft.problem, decoy_tag=tag)
 
 
@@ -98,7 +100,7 @@ def _may_issue(entry: Entry) -> bool:
 
 def _decoys(tenant_id: UUID, drafts: Sequence[Draft], now: datetime) -> list[NewEvent]:
     """Keep which answers may hold decoys; returns the findings of those that calls carry."""
-    issuing = [draft.row.pk for draft in drafts if _may_issue(draft.entry)]
+    issuing = [draft.row.id for draft in drafts if _may_issue(draft.entry)]
     if issuing:
         decoys.keep_issued(tenant_id=tenant_id, request_ids=issuing, now=now)
     carrying = ((draft.row, draft.entry.decoys) for draft in drafts if draft.entry.decoys)
@@ -134,7 +136,7 @@ def _draft(entry: Entry, session_id: UUID, *, edge_id: UUID, boot_id: UUID, now:
     state = _STATES[type(entry)]
     row = rows.understood(entry.examined, state=state, session_id=session_id, edge_id=edge_id, boot_id=boot_id, now=now)
     salt = os.urandom(SALT_BYTES)
-    row.sealed_salt = seal(tenant_id=row.tenant_id, column=SALT_COLUMN, plaintext=salt)
+    row.sealed_salt = spelled(seal(tenant_id=row.tenant_id, column=SALT_COLUMN, plaintext=salt))
     if not isinstance(entry, Answered):
         return Draft(row=row, entry=entry, salt=salt)
     minting.end(row, entry.mint, now=now)
@@ -186,9 +188,8 @@ def _added(drafts: Sequence[Draft], now: datetime) -> list[Added]:
     ]
 
 
-def _verdict(draft: Draft) -> Callable[[datetime], Verdict]:
+def _verdict(draft: Draft, leaf: bytes) -> Callable[[datetime], Verdict]:
     entry, row = draft.entry, draft.row
-    leaf = bytes(row.event_leaf or b"")
     if isinstance(entry, Refused):
         problem = entry.problem
         return lambda _now: refusals.refuse(problem, admission=entry.admission)
@@ -196,8 +197,8 @@ def _verdict(draft: Draft) -> Callable[[datetime], Verdict]:
         return lambda now: verdicts.forward(entry.examined, session=entry.session, leaf=leaf, salt=draft.salt, now=now)
     if isinstance(entry, Answered):
         given = entry.mint
-        return lambda _now: minting.verdict(row, given)
+        return lambda _now: minting.verdict(row.id, given)
     placed = draft.hold
     if placed is None:
         raise AssertionError("an asked entry was not placed")
-    return lambda now: asks.verdict(placed, entry, row, leaf=leaf, salt=draft.salt, now=now)
+    return lambda now: asks.verdict(placed, entry, row.id, leaf=leaf, salt=draft.salt, now=now)

@@ -6,6 +6,7 @@ Pure: keys and associated data are arguments; where keys come from is `gateway.s
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,10 +30,16 @@ def associated(tenant: str, column: str) -> bytes:
     return f"hoopweb:{tenant}:{column}".encode()
 
 
+@lru_cache(maxsize=1024)
+def _cipher(key: bytes) -> AESGCM:
+    # Setting a cipher up costs as much as sealing a short text with it.
+    return AESGCM(key)
+
+
 def close(key: bytes, plaintext: bytes, *, key_version: int, nonce: bytes, associated_data: bytes) -> bytes:
     """Seal `plaintext`. The nonce must be fresh for each call under one key."""
     header = _HEADER.pack(_FORMAT, key_version)
-    return header + nonce + AESGCM(key).encrypt(nonce, plaintext, header + associated_data)
+    return header + nonce + _cipher(key).encrypt(nonce, plaintext, header + associated_data)
 
 
 def key_version(sealed: bytes) -> int:
@@ -47,6 +54,6 @@ def open_(key: bytes, sealed: bytes, *, associated_data: bytes) -> bytes:
     key_version(sealed)
     header, nonce = sealed[: _HEADER.size], sealed[_HEADER.size : _HEADER.size + NONCE_BYTES]
     try:
-        return AESGCM(key).decrypt(nonce, sealed[_HEADER.size + NONCE_BYTES :], header + associated_data)
+        return _cipher(key).decrypt(nonce, sealed[_HEADER.size + NONCE_BYTES :], header + associated_data)
     except InvalidTag:
         raise SealBroken from None

@@ -76,9 +76,11 @@ class WireRequest:
             raise OddEncoding("The request target is not an absolute path in printable ASCII")
         if not _TOKEN.match(self.method):
             raise MalformedHeader("The method is not a token")
-        for name, value in self.headers:
-            if not _TOKEN.match(name) or _NOT_IN_VALUE.search(value):
-                raise MalformedHeader
+        # Values in one look, names by one each: a name's own pattern also says that it is not empty.
+        if _NOT_IN_VALUE.search("".join([value for _, value in self.headers])):
+            raise MalformedHeader
+        if not all(_TOKEN.match(name) for name, _ in self.headers):
+            raise MalformedHeader
 
     def __repr__(self) -> str:
         # Headers and query may carry signatures and tokens, the body secrets: none of them is shown.
@@ -109,10 +111,13 @@ class WireRequest:
 
     def header(self, name: str) -> str | None:
         """The value of a header that may appear once, stripped; raises RepeatedHeader when it came twice."""
-        values = self.header_values.get(name.lower(), ())
+        # Nearly all who ask spell it in lower case.
+        values = self.header_values.get(name) or self.header_values.get(name.lower())
+        if values is None:
+            return None
         if len(values) > 1:
             raise RepeatedHeader(name.lower())
-        return values[0].strip() if values else None
+        return values[0].strip()
 
     @cached_property
     def presign(self) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from gateway.wire.canonical import (
     canonical_query,
     signature_of,
     signing_key,
+    stamp_of,
 )
 from gateway.wire.problems import (
     AmbiguousProtocol,
@@ -237,12 +238,13 @@ def verify(request: WireRequest, claim: Claim, secret: str, *, now: datetime, bo
     _check_date(claim, now)
     _check_coverage(request, claim)
     payload = _payload_line(claim, body_sha256)
-    key = signing_key(secret, claim.date.strftime("%Y%m%d"), claim.region, claim.service)
+    stamp = stamp_of(claim.date)
+    key = signing_key(secret, stamp[:8], claim.region, claim.service)
     headers = canonical_headers(request, claim.signed_headers)
     query = canonical_query(request)
     for path in canonical_paths(request.path, claim.service):
         canonical = "\n".join((request.method, path, query, *headers, "", ";".join(claim.signed_headers), payload))
-        expected = signature_of(key, canonical, claim.date, claim.region, claim.service)
+        expected = signature_of(key, canonical, stamp, claim.region, claim.service)
         if hmac.compare_digest(expected, claim.signature):
             return
     raise SignatureDoesNotMatch
@@ -367,7 +369,8 @@ def sign(
 
     `payload_hash` is a hex digest or one of AWS's payload literals. Raises ValueError without exactly one host.
     """
-    added = [("x-amz-date", f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"), ("x-amz-content-sha256", payload_hash)]
+    stamp = stamp_of(now.astimezone(UTC))
+    added = [("x-amz-date", stamp), ("x-amz-content-sha256", payload_hash)]
     if session_token:
         added.append(("x-amz-security-token", session_token))
     whole = (*((name.lower(), value) for name, value in headers), *added)
@@ -379,9 +382,8 @@ def sign(
     path = canonical_paths(request.path, service)[-1]
     lines = canonical_headers(request, signed)
     canonical = "\n".join((method, path, canonical_query(request), *lines, "", ";".join(signed), payload_hash))
-    date = now.astimezone(UTC)
-    key = signing_key(secret, f"{date:%Y%m%d}", region, service)
-    signature = signature_of(key, canonical, date, region, service)
-    scope = f"{access_key_id}/{date:%Y%m%d}/{region}/{service}/aws4_request"
+    key = signing_key(secret, stamp[:8], region, service)
+    signature = signature_of(key, canonical, stamp, region, service)
+    scope = f"{access_key_id}/{stamp[:8]}/{region}/{service}/aws4_request"
     authorization = f"{ALGORITHM} Credential={scope}, SignedHeaders={';'.join(signed)}, Signature={signature}"
     return (*whole, ("authorization", authorization))

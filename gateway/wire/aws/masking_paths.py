@@ -30,7 +30,7 @@ def mask_plan(readings: Iterable[Reading], *, clear: tuple[str, ...], request_id
     known = tuple(readings)
     outputs = [_output(reading.operation.service, reading.operation.name) for reading in known]
     first = known[0].operation
-    parts = [one for one, output in zip(known, outputs, strict=True) if output[0] is BodyForm.BLOB and _reads_part(one)]
+    parts = [one for one, output in zip(known, outputs, strict=True) if output[0] is BodyForm.BLOB and reads_part(one)]
     return MaskPlan(
         protocol=first.protocol,
         body=min((output[0] for output in outputs), key=_STRICTEST_FORM.index),
@@ -54,8 +54,8 @@ def _union(groups: Iterable[Paths]) -> Paths:
     return tuple(dict.fromkeys(path for group in groups for path in group))
 
 
-def _reads_part(reading: Reading) -> bool:
-    """A cut through an object can go through a secret; so can one of its parts."""
+def reads_part(reading: Reading) -> bool:
+    """Whether only a part of an object comes back. A cut through an object can go through a secret; so can one of its parts."""
     is_object = reading.operation.signing_name in S3_FAMILY
     return is_object and bool({"Range", "PartNumber"} & reading.parameters.keys())
 

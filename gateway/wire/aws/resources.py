@@ -81,8 +81,8 @@ def _wildcard(reading: Reading, home: _Home) -> str:
 
 
 def _all_arns(reading: Reading, home: _Home) -> Iterator[str]:
-    strings = list(_strings(reading.parameters))
-    for _, text in (*strings, *_strings(reading.unknown)):
+    strings = _strings(reading.parameters)
+    for _, text in (*strings, *_strings(reading.unknown)) if reading.unknown else strings:
         if text.startswith("arn:") and _ARN.fullmatch(text):
             yield text
     special = _SPECIAL.get(reading.operation.service)
@@ -98,19 +98,21 @@ def _all_arns(reading: Reading, home: _Home) -> Iterator[str]:
             yield _ec2_arn(identity["kind"], value, home)
 
 
-def _strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def _strings(value: Any, name: str = "") -> list[tuple[str, str]]:
     """Every string with the member name it stands under; a list's elements stand under the list's, keys too."""
     # Flat, and by type rather than by pattern: this walks every parameter of every call.
+    found: list[tuple[str, str]] = []
     waiting: list[tuple[str, Any]] = [(name, value)]
     while waiting:
         name, value = waiting.pop()
         if isinstance(value, str):
-            yield name, value
+            found.append((name, value))
         elif isinstance(value, Mapping):
             for key, item in reversed(list(value.items())):
                 waiting += ((key, item), ("", key))
         elif isinstance(value, list):
             waiting.extend((name, item) for item in reversed(value))
+    return found
 
 
 def _fill(template: str, value: str, home: _Home) -> str:
