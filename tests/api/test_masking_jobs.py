@@ -33,6 +33,7 @@ def test_a_scan_is_started_read_and_cancelled(admin: Api, billing_account: Conne
     job = made.json()
     assert (job["kind"], job["state"], job["reason"]) == ("scan", "queued", "before the audit")
     assert job["about"] == "s3://reports/2026/, 10 % of the objects"
+    assert (job["progress"], job["counts"]) == (None, {})
     assert admin.get("masking-jobs/").json()["items"] == [job]
     path = f"masking-jobs/{job['id']}/"
     assert admin.get(path).json() == job

@@ -68,3 +68,16 @@ def test_a_reader_looks_and_starts_nothing(acme: Tenant) -> None:
     client = browser_of(member(acme, "ada", roles=[Role.AUDITOR]))
     assert "Make a masked copy" not in client.get("/masking-jobs/").content.decode()
     assert client.post("/masking-jobs/", {"kind": "remask"}).status_code == 403
+
+
+def test_what_is_being_read_is_shown_while_it_is(acme: Tenant, admin: User) -> None:
+    with in_tenant(acme):
+        job = services.start_remask(tenant=acme, by_label="olga", reason="", now=timezone.now())
+        place = {"place": "s3://reports/<b>large</b>.json", "bytes": 3 * 1024 * 1024}
+        MaskingJob.objects.for_tenant(acme).update(progress=place, counts={"scanned": 41})
+    text = page(browser_of(admin).get(f"/masking-jobs/{job.pk}/")).text
+    assert "s3://reports/<b>large</b>.json" in text
+    assert "3.0\xa0MB" in text
+    assert "41" in text
+    work.perform(tenant_id=acme.pk, job_id=job.pk, now=timezone.now)
+    assert "large" not in page(browser_of(admin).get(f"/masking-jobs/{job.pk}/")).text
