@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 
 from gateway.edge import problems
+from gateway.edge.batches import PATIENCE_SECONDS, PATIENT_IN_FLIGHT, Asked, may_leave, next_batch
 from gateway.edge.control_http import ControlHttp, Rejected, Unanswered
 from gateway.edge.holds import Holds
 from gateway.edge.identity import Identity
@@ -28,7 +28,6 @@ from gateway.terms import OutcomeKind
 from gateway.wire.contract import (
     LARGEST_BATCH_BYTES,
     LARGEST_BATCH_ITEMS,
-    LARGEST_SHARED_BODY,
     Admission,
     AdmissionBatch,
     BootAnswer,
@@ -51,11 +50,6 @@ log = structlog.get_logger("edge.control")
 
 BASE = "/api/edge/v1"
 VERSION = "1"
-# Two posts keep the control plane's group commit busy. Two more leave only with a crowd in each: at 32 connections
-# four small ones at a time cost the control plane a quarter more CPU a call than two (measured).
-EAGER_IN_FLIGHT = 2
-MOST_IN_FLIGHT = 4
-CROWD_ITEMS = 16
 BOOT_SECONDS = 10.0
 # Under the two seconds in which a revocation must be heard.
 FEED_SECONDS = 2.0
@@ -77,12 +71,6 @@ _ENDING = {"edge.boot_fenced": "this boot was fenced by a later one", "edge.refu
 
 class EdgeEnded(Exception):
     """This edge may not go on: its boot was fenced or the edge was revoked."""
-
-
-@dataclass(slots=True)
-class _Asked:
-    admission: Admission
-    answer: asyncio.Future[Verdict]
 
 
 class Control:
@@ -109,9 +97,10 @@ class Control:
         self._feed_due = asyncio.Event()
         self._rekeying = Rekeying(http=http, identity=identity, path=f"{BASE}/key")
         self.holds = Holds(hurry=self._feed_due.set, on_late_permission=self._not_sent)
-        self._asked: deque[_Asked] = deque()
+        self._asked: deque[Asked] = deque()
         self._posts: set[asyncio.Task[None]] = set()
         self._is_pump_due = False
+        self._patience: asyncio.TimerHandle | None = None
         self._outcome_due = asyncio.Event()
         self._offered: dict[UUID, float] = {}
         self._cursor: dict[str, int] = {}
@@ -188,7 +177,7 @@ class Control:
 
         The control plane may have recorded it all the same, so an unanswered admission is reported as not sent.
         """
-        asked = _Asked(admission, asyncio.get_running_loop().create_future())
+        asked = Asked(admission, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         self._pump_soon()
         try:
@@ -199,45 +188,35 @@ class Control:
             raise problems.ControlUnreachable() from error
 
     def _pump_soon(self) -> None:
-        # In the loop's next turn, so that calls that arrived in this one share a batch. There is no timer.
+        # In the loop's next turn, so that calls that arrived in this one share a batch. While no post is under way
+        # there is no timer.
         if not self._is_pump_due:
             self._is_pump_due = True
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
         self._is_pump_due = False
-        while self._asked and len(self._posts) < (MOST_IN_FLIGHT if self._is_crowded else EAGER_IN_FLIGHT):
-            batch = self._next_batch()
-            if batch:
-                task = asyncio.get_running_loop().create_task(self._post(batch))
-                self._posts.add(task)
-                task.add_done_callback(self._posted)
+        while may_leave(waiting=len(self._asked), in_flight=len(self._posts)):
+            self._post_next()
+        if self._asked and self._patience is None and len(self._posts) < PATIENT_IN_FLIGHT:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._pump_late)
 
-    @property
-    def _is_crowded(self) -> bool:
-        return len(self._asked) >= CROWD_ITEMS
+    def _pump_late(self) -> None:
+        self._patience = None
+        if self._asked and len(self._posts) < PATIENT_IN_FLIGHT:
+            self._post_next()
+
+    def _post_next(self) -> None:
+        if batch := next_batch(self._asked):
+            task = asyncio.get_running_loop().create_task(self._post(batch))
+            self._posts.add(task)
+            task.add_done_callback(self._posted)
 
     def _posted(self, task: asyncio.Task[None]) -> None:
         self._posts.discard(task)
         self._pump()
 
-    def _next_batch(self) -> list[_Asked]:
-        batch: list[_Asked] = []
-        size = 0
-        while self._asked and len(batch) < LARGEST_BATCH_ITEMS:
-            body = len(self._asked[0].admission.body)
-            if batch and (body > LARGEST_SHARED_BODY or size + body > LARGEST_BATCH_BYTES):
-                break
-            asked = self._asked.popleft()
-            if asked.answer.done():
-                continue
-            batch.append(asked)
-            size += body
-            if body > LARGEST_SHARED_BODY:
-                break
-        return batch
-
-    async def _post(self, batch: list[_Asked]) -> None:
+    async def _post(self, batch: list[Asked]) -> None:
         message = AdmissionBatch(boot=self._boot, items=tuple(asked.admission for asked in batch))
         try:
             raw = await self._http.post(f"{BASE}/admissions", message, seconds=self._admit_seconds)

@@ -103,6 +103,25 @@ async def test_calls_that_arrive_while_posts_are_in_flight_share_the_next_batch(
         assert [len(batch.items) for batch in w.control.batches] == [1, 1, 10]
 
 
+async def test_one_call_does_not_wait_for_a_slow_post_before_it(world: Worlds) -> None:
+    async with world() as w:
+        slow = asyncio.Event()
+
+        async def decide_the_first_later(admission: Admission) -> Verdict:
+            if len(w.control.batches) == 1:
+                await slow.wait()
+            return w.forward(admission)
+
+        w.control.decide = decide_the_first_later
+        first, second = await w.client(), await w.client()
+        await first.send(CALL)
+        await w.until(lambda: len(w.control.batches) == 1, "the first post")
+        await second.send(CALL)
+        assert (await second.answer()).status == 200
+        slow.set()
+        assert (await first.answer()).status == 200
+
+
 async def test_a_crowd_does_not_wait_for_the_posts_before_it(world: Worlds) -> None:
     async with world() as w:
         held = asyncio.Event()
@@ -115,7 +134,7 @@ async def test_a_crowd_does_not_wait_for_the_posts_before_it(world: Worlds) -> N
         clients = [await w.client() for _ in range(60)]
         for client in clients:
             await client.send(CALL)
-        # Two at once, two more with a crowd each; what comes then waits for one of them.
+        # The first at once, others with a crowd each; what comes then waits for one of them.
         await w.until(lambda: sum(len(batch.items) for batch in w.control.batches) >= 34, "a crowd in flight")
         assert len(w.control.batches) <= 4
         held.set()
