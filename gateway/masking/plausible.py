@@ -77,8 +77,9 @@ def is_benign(plain: str) -> bool:
 _PLACEHOLDER = re.compile(
     r"""(?ix)
     \[redacted | \*{3,} | x{4,} | \.{3} | <[^>]*>$ | \$\{ | \$\( | \\?\$[a-z_]\w*(?:\[.*)?$ | \{\{ | %\(?\w+\)?[s%]?$ | @@?\w+@?$
-    | \#\{ | \{\w*\}$ | (?:your|my|the|some|insert|enter|replace|change|put|add|set|use|see|need|please|any)[-_ ]?
-      (?:your|me|this|it|with|here|the|own|in|a|an|secret|password|pass|passwd|token|key|api|db|access|auth)
+    | \#\{ | \{\w*\}$ | (?:your|my|the|some|insert|enter|replace|change|put|add|set|use|see|need|please|any)
+      (?:[-_ ]?(?:your|secret|password|pass|passwd|token|key|api|db|access|auth)
+      | [-_ ]?(?:me|this|it|here)(?![a-z]) | [-_ ](?:with|the|own|in|a|an)(?![a-z0-9]))
     | (?:example|placeholder|dummy|sample|redacted|masked|hidden|removed|omitted|censored|changeit|todo|tbd|none|null|nil
       |undefined|true|false|yes|no|on|off|n/a|default|empty|unset|string|str|int|integer|number|bool|boolean|object
       |bytes|char|varchar|text|password|passwd|secret|token|key|value|required|optional|disabled|enabled|foobar|foo|bar

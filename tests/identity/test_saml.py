@@ -20,11 +20,13 @@ from gateway.identity.door_models import IdentityProvider, SeenAssertion, SignIn
 from gateway.identity.door_problems import ProviderRefused
 from gateway.identity.models import ExternalIdentity, Membership
 from gateway.tenants.models import Tenant
+from gateway.tenants.rights import Role
 from gateway.tenants.scope import in_tenant
 from hoopweb.stack.ports import free_port
 from tests.house.test_structure import CHECKOUT
 from tests.identity.test_members import events
-from tests.people import NOW
+from tests.people import NOW, member
+from tests.ui.browsing import browser_of, page
 
 PROGRAM = CHECKOUT / "tests" / "identity" / "idp" / "saml_idp.py"
 DOOR = "/sso/acme/okta/saml"
@@ -239,6 +241,15 @@ def test_the_metadata_is_signed_and_names_our_addresses(provider: IdentityProvid
     assert "Signature" in text
     assert 'WantAssertionsSigned="true"' in text
     assert "PRIVATE KEY" not in text
+
+
+def test_an_owner_connects_a_provider_on_its_page_and_downloads_our_metadata(acme: Tenant, idp: str) -> None:
+    owner = browser_of(member(acme, "olga", roles=[Role.OWNER]))
+    form = {"kind": "saml", "name": "entra", "metadata": requests.get(f"{idp}/metadata", timeout=10).text}
+    assert owner.post("/identity-providers/", form).status_code == 302
+    here = "/sso/acme/entra/saml/metadata/"
+    assert here in page(owner.get("/identity-providers/")).addresses
+    assert Client().get(here)["Content-Type"] == "application/samlmetadata+xml"
 
 
 @pytest.mark.parametrize("metadata", ["", "<a/>", "not xml", "<!DOCTYPE a><a/>", "x" * 300_000])

@@ -23,6 +23,11 @@ password: changeme
 password: <password>
 password: <YOUR_PASSWORD>
 password: your-password-here
+password: change_me_please
+password: changeme123
+password: insertyourpasswordhere
+password: put-a-password-here
+password: use_an_own_one
 "password": {"type": "string", "format": "password", "minLength": 12}
 password: string;
 password?: string | undefined;

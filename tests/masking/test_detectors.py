@@ -31,6 +31,10 @@ FOUND = {
     "curl -u bob:Sw0rdf1sh https://api.example": "Sw0rdf1sh",
     "mysql -h db -u root -pSw0rdf1sh app": "Sw0rdf1sh",
     "sshpass -p Sw0rdf1sh ssh host": "Sw0rdf1sh",
+    # It begins as people's placeholders do ("add a ...", "use in ...", "set my ..."), and is none.
+    "mysql -u root -pAdda5a4d420e0201c": "Adda5a4d420e0201c",
+    "DB_PASSWORD=usein8Kq2xVw9": "usein8Kq2xVw9",
+    'password: "myown7Gd0qRt"': "myown7Gd0qRt",
     "docker login -u bob -p Sw0rdf1sh registry": "Sw0rdf1sh",
     "redis-cli -h cache -a Sw0rdf1sh ping": "Sw0rdf1sh",
     "sqlcmd -S db -U sa -P Sw0rdf1sh": "Sw0rdf1sh",
