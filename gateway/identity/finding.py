@@ -60,21 +60,49 @@ _PROVIDER = _part(IdentityProvider, "p")
 
 _KEY_PARTS = (_TENANT, _KEY, _USER, _MEMBER, _ACCOUNT)
 _BY_KEY = f"""
-SELECT {", ".join(part.columns for part in _KEY_PARTS)} FROM tenants_tenant t
+SELECT {", ".join(part.columns for part in _KEY_PARTS)}{{columns}} FROM tenants_tenant t
 LEFT JOIN identity_apikey k ON k.tenant_id = t.id AND k.id = %s
 LEFT JOIN identity_user u ON u.id = k.user_id
 LEFT JOIN identity_membership m ON m.tenant_id = t.id AND m.user_id = k.user_id AND m.is_active
 LEFT JOIN identity_serviceaccount w ON w.tenant_id = t.id AND w.id = k.service_account_id
-WHERE t.id = %s
+{{join}} WHERE t.id = %s
 """  # noqa: S608  # names of our own columns
 _SIGN_IN_PARTS = (_TENANT, _SIGN_IN, _PROVIDER, _MEMBER)
 _BY_SIGN_IN = f"""
-SELECT {", ".join(part.columns for part in _SIGN_IN_PARTS)} FROM tenants_tenant t
+SELECT {", ".join(part.columns for part in _SIGN_IN_PARTS)}{{columns}} FROM tenants_tenant t
 LEFT JOIN identity_signin s ON s.tenant_id = t.id AND s.id = %s AND s.user_id = %s
 LEFT JOIN identity_identityprovider p ON p.tenant_id = t.id AND p.id = s.provider_id
 LEFT JOIN identity_membership m ON m.tenant_id = t.id AND m.user_id = %s AND m.is_active
-WHERE t.id = %s
+{{join}} WHERE t.id = %s
 """  # noqa: S608  # names of our own columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Columns of another room's table that are read with each caller: its alias is x, its rows are by tenant and person."""
+
+    table: str = ""
+    columns: tuple[str, ...] = ()
+
+    def statement(self, text: str, person: str) -> str:
+        """The statement with these columns last; `person` is the column that names the person in it."""
+        join = f"LEFT JOIN {self.table} x ON x.tenant_id = t.id AND x.user_id = {person}" if self.table else ""
+        return text.format(columns="".join(f", x.{name}" for name in self.columns), join=join)
+
+
+@dataclass(slots=True)
+class _Statements:
+    by_key: str
+    by_sign_in: str
+
+
+_statements = _Statements(Beside().statement(_BY_KEY, ""), Beside().statement(_BY_SIGN_IN, ""))
+
+
+def read_beside(beside: Beside) -> None:
+    """From now on read these columns with each caller; they end the answer's row. Called while the process starts."""
+    _statements.by_key = beside.statement(_BY_KEY, "k.user_id")
+    _statements.by_sign_in = beside.statement(_BY_SIGN_IN, "s.user_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +127,12 @@ class Sitter:
 
 def question_of_key(tenant_id: UUID, key_id: UUID) -> Question:
     """Asks for the key of this id and who holds it; `holder` reads the answer."""
-    return _BY_KEY, (key_id, tenant_id)
+    return _statements.by_key, (key_id, tenant_id)
 
 
 def question_of_sign_in(tenant_id: UUID, user: User, sign_in_id: UUID) -> Question:
     """Asks for the sign-in of this id if it is the person's; `sitter` reads the answer."""
-    return _BY_SIGN_IN, (sign_in_id, user.pk, user.pk, tenant_id)
+    return _statements.by_sign_in, (sign_in_id, user.pk, user.pk, tenant_id)
 
 
 def holder(row: Sequence[Any] | None) -> KeyHolder | None:

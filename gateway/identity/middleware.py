@@ -45,7 +45,8 @@ A = TypeVar("A", bound=HttpResponseBase)
 class CallerMiddleware:
     """Sets `request.caller` (Caller or None), `request.caller_problem` (why there is none) and `request.suspended_caller`.
 
-    The last is who may lift the suspension of the tenant, and is let in nowhere else.
+    The last is who may lift the suspension of the tenant, and is let in nowhere else. `request.caller_row` is the row the
+    caller was read from, for whoever had something read beside him (`finding.read_beside`).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -72,6 +73,7 @@ class CallerMiddleware:
             return self.get_response(request)
         user_id = getattr(request.user, "pk", None) if not name else None
         with in_tenant_asking(tenant_id, *_question(request, tenant_id, name), user_id=user_id) as row:
+            request.caller_row = row  # type: ignore[attr-defined]
             try:
                 _admit(request, _caller(request, row, name, plaintext))
             except Problem as problem:

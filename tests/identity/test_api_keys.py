@@ -135,4 +135,7 @@ def test_a_call_with_a_key_enters_its_tenant_by_one_statement_beside_the_setting
     before_the_view = [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]][:2]
     assert "set_config('app.tenant_id'" in before_the_view[0]
     assert before_the_view[1].count("identity_apikey") == 1
-    assert sum("identity_apikey" in one["sql"] for one in asked) == 1
+    assert [sum(table in one["sql"] for one in asked) for table in ("identity_apikey", "hoopweb_evidenceperiod")] == [
+        1,
+        1,
+    ]
