@@ -130,14 +130,21 @@ class Answering:
         if path != PROMPTS:
             return json.dumps(self._gateway.call(method, path, fields))
         main = _poster(chain, fields)
-        fields["process"] = _with_standing(fields["process"], self._standing(fields, main, chain))
+        standing = self._standing(fields, main, chain)
+        fields["process"] = _with_standing(fields["process"], standing)
         at = time.clock_gettime(time.CLOCK_BOOTTIME)
         told = self._gateway.call(method, path, fields)
         with self._has_opened:
-            if main is not None:
+            if main is not None and not standing.is_doubtful:
+                # Those in doubt are not remembered: enough of them would make the broker forget who was first.
                 self._lineage.seen(main, at=at)
-            conversation, generation = str(fields["conversation"]), str(fields["generation"])
-            self._generations.opened(conversation, generation, at=at - _waited(fields, datetime.now(UTC)), agent=main)
+            self._generations.opened(
+                str(fields["conversation"]),
+                str(fields["generation"]),
+                at=at - _waited(fields, datetime.now(UTC)),
+                agent=main,
+                is_doubtful=standing.is_doubtful,
+            )
             self._has_opened.notify_all()
         return json.dumps(told)
 

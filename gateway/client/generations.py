@@ -75,11 +75,16 @@ class Generations:
         self._conversations: OrderedDict[str, _Conversation] = OrderedDict()
         self._trees: OrderedDict[tuple[str, Identity], _Tree] = OrderedDict()
 
-    def opened(self, conversation: str, generation: str, *, at: float, agent: Process | None) -> None:
-        """A prompt was recorded; `agent` is the main process its hook hung below. Twice is once."""
+    def opened(
+        self, conversation: str, generation: str, *, at: float, agent: Process | None, is_doubtful: bool = False
+    ) -> None:
+        """A prompt was recorded; `agent` is the main process its hook hung below. Twice is once.
+
+        One that is in doubt is no agent to hang below: many of them would push the conversation's own out.
+        """
         held = self._conversations.setdefault(conversation, _Conversation())
         self._conversations.move_to_end(conversation)
-        if agent is not None:
+        if agent is not None and not is_doubtful:
             held.agents[agent.identity] = agent.session
             held.agents.move_to_end(agent.identity)
             while len(held.agents) > _MOST_AGENTS:

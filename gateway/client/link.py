@@ -97,7 +97,7 @@ def _good(reply: list[str]) -> str:
 
 def _connected(home: str, profile: str) -> _socket.socket:
     path = places.socket_path(home, profile)
-    connection = _open(path)
+    connection = connect(path)
     if connection is None:
         from gateway.client import starting  # only where there is no broker
 
@@ -111,14 +111,15 @@ def _connected(home: str, profile: str) -> _socket.socket:
 
 
 def try_connect(path: str) -> socket.socket | None:
-    """A connection, or None where nobody listens."""
+    """The same as `connect`, as the module `socket` has it."""
     import socket
 
-    opened = _open(path)
+    opened = connect(path)
     return socket.socket(fileno=opened.detach()) if opened is not None else None
 
 
-def _open(path: str) -> _socket.socket | None:
+def connect(path: str) -> _socket.socket | None:
+    """A connection, or None where nobody listens."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.connect(path)

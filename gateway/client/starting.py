@@ -1,14 +1,15 @@
 """Starts the local broker where none answers, and decides whose broker may be believed.
 
 The listening socket is made here, before the broker lives: whoever asks first need not wait for it to come up, only
-for its answer, and of two who ask at once one starts it. Imports nothing slow: an agent's first call waits for it.
+for its answer, and of two who ask at once one starts it. Imports nothing slow, `socket` neither (`link` says why): an
+agent's first call waits for it.
 """
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ _PROGRAM = f"import sys; sys.path.append({_ROOT!r}); from gateway.client.app imp
 _KEPT_VARIABLES = ("HOME", "PATH", "LANG", "LC_ALL", "TZ")
 
 
-def start_and_connect(home: str, profile: str) -> socket.socket:
+def start_and_connect(home: str, profile: str) -> _socket.socket:
     """A connection to the profile's broker, newly started if nobody else was faster; raises ClientError."""
     path = places.socket_path(home, profile)
     if not os.path.exists(f"{places.folder(home, profile)}/device.key"):
@@ -34,10 +35,10 @@ def start_and_connect(home: str, profile: str) -> socket.socket:
             return elsewhere
     try:
         with _alone(path):
-            connection = link.try_connect(path)
+            connection = link.connect(path)
             if connection is None:
                 _start(home, profile, path)
-                connection = link.try_connect(path)
+                connection = link.connect(path)
     except OSError as error:
         raise BrokerFailed(f"The local broker cannot be started ({error.strerror}).") from None
     if connection is None:
@@ -45,14 +46,14 @@ def start_and_connect(home: str, profile: str) -> socket.socket:
     return connection
 
 
-def _of_another_account(home: str, profile: str) -> socket.socket | None:
+def _of_another_account(home: str, profile: str) -> _socket.socket | None:
     """A connection to whoever holds the key of an enrolment that has none of ours; raises what is wrong with it."""
     from gateway.client.state import Place, read_profile
 
     enrolled = read_profile(Place(home=home, profile=profile))
     if enrolled.broker_uid < 0:
         return None
-    connection = link.try_connect(enrolled.broker_socket)
+    connection = link.connect(enrolled.broker_socket)
     if connection is None:
         raise BrokerFailed(f"The broker of account {enrolled.broker_uid} does not run: ask who set up this machine.")
     return connection
@@ -81,12 +82,14 @@ def last_word(path: str) -> Iterator[None]:
 
 
 def _start(home: str, profile: str, path: str) -> None:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with listener:
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
         _bind(listener, path)
         listener.listen(_BACKLOG)
-        listener.set_inheritable(True)
+        os.set_inheritable(listener.fileno(), True)
         _spawn(["broker", "--profile", profile, "--listen-fd", str(listener.fileno())], home)
+    finally:
+        listener.close()
 
 
 def _spawn(arguments: list[str], home: str) -> None:
@@ -105,7 +108,7 @@ def _spawn(arguments: list[str], home: str) -> None:
     )
 
 
-def _bind(listener: socket.socket, path: str) -> None:
+def _bind(listener: _socket.socket, path: str) -> None:
     if os.path.lexists(path):
         os.unlink(path)  # a broker that was killed left it
     before = os.umask(0o177)

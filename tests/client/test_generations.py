@@ -149,6 +149,15 @@ def test_the_same_prompt_told_twice_opens_once() -> None:
     assert known.find([TALK], command(at=12, below=agent())).generation == "first"
 
 
+def test_main_processes_in_doubt_do_not_push_the_agent_out_of_its_conversation() -> None:
+    known = remembering(("first", 10))
+    for number in range(generations._MOST_AGENTS + 1):
+        known.opened(TALK, f"forged-{number}", at=20, agent=agent(5000 + number), is_doubtful=True)
+    assert known.agents_of(TALK) == (agent().identity,)
+    found = known.find([TALK], command(at=21, below=agent()))
+    assert (found.generation, found.is_below_agent, found.is_outlived) == ("first", True, False)
+
+
 def test_what_is_remembered_has_a_bound() -> None:
     known = remembering(("first", 10))
     for number in range(generations._MOST_CONVERSATIONS):

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from gateway.client import lineage
 from hoopweb.stack.plan import CHECKOUT
+from tests.client.test_broker import serving
 from tests.client.world import Machine
 
 PROMPTS = "/api/v1/prompts/"
@@ -136,4 +138,16 @@ def test_a_program_an_agent_cut_loose_is_doubted(laptop: Machine, how: str, conv
 def test_a_program_below_the_agent_is_inside_it_with_whatever_environment(laptop: Machine) -> None:
     with running(laptop) as agent:
         agent.prompt("talk", "first")
+        assert agent.forge("attached", "another", "forged")["is_inside_agent_shell"] is True
+
+
+def test_many_in_doubt_do_not_make_the_broker_forget_the_agent(
+    laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each forged prompt comes from a main process of its own; were they remembered, the agent would soon not be."""
+    monkeypatch.setattr(lineage, "_MOST_AGENTS", 2)
+    with serving(laptop), running(laptop) as agent:
+        agent.prompt("talk", "first")
+        for number in range(3):
+            assert agent.forge("double fork", f"other-{number}", "forged")["is_doubtful"] is True
         assert agent.forge("attached", "another", "forged")["is_inside_agent_shell"] is True
