@@ -57,7 +57,7 @@ contracts:
 BENCH_PYTHON = .tools/bench-venv/bin/python
 $(BENCH_PYTHON): requirements-bench.txt
 	@./bootstrap.sh dev
-	@.tools/uv-bootstrap/bin/uv venv --quiet --clear --python 3.11 .tools/bench-venv
+	@.tools/uv-bootstrap/bin/uv venv --quiet --clear --python $(PYTHON) .tools/bench-venv
 	@VIRTUAL_ENV=.tools/bench-venv .tools/uv-bootstrap/bin/uv pip install --quiet --requirements requirements-bench.txt
 
 bench: $(BENCH_PYTHON) ## measure what hoopweb adds to a call (ARGS="--aws moto" for the stand-in; PART=masking)
