@@ -16,9 +16,11 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from gateway.masking.catalogue import ByteSpan
 
 TRIGGER = r"(?:^|[^\w.-])\+?\(?\+?\d(?:[\s()./-]{0,3}\d){6}"
+# The lookahead and its \1 take the longest run of digits and give nothing back: what is left would be a part of another
+# number. (Python before 3.11.5 matches possessive quantifiers wrongly, and Debian 12 has 3.11.2.)
 _CANDIDATE = re.compile(
-    rb"(?<![\w.+/#$-])(?<![\d)][ ])(\+?\(?\+?\d(?:[ \xa0]?+[()./-]{0,2}+ ?+\d){6,16}+(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?)"
-    rb"(?!\w|-\d|\.\d|-[0-9a-f]{4}\b)"
+    rb"(?<![\w.+/#$-])(?<![\d)][ ])(?=(\+?\(?\+?\d(?:(?:[ \xa0] ?|[ \xa0]?[()./-]{1,2} ?)?\d){6,16}))\1"
+    rb"(?:[ ]?(?:x|ext\.?|;ext=|extension)[ ]?\d{1,6})?(?!\w|-\d|\.\d|-[0-9a-f]{4}\b)"
 )
 _EXTENSION = re.compile(r"(?:\s?(?:x|ext\.?|;ext=|extension)\s?\d{1,6})\Z")
 _WORD_BEFORE = re2.compile(
@@ -64,9 +66,9 @@ LABELLED_TRIGGER = r"(?:phone|telephone|telefon|\btel|mobile|fax|cell|msisdn|wha
 def spans(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
     """Phone numbers in a window of the text."""
     for match in _CANDIDATE.finditer(data, start, end):
-        begin, stop = match.span(1)
+        begin, stop = match.span()
         # A sentence's bracket, closed behind the number.
-        begin += data[begin] == _BRACKET and match[1].count(b"(") > match[1].count(b")")
+        begin += data[begin] == _BRACKET and match[0].count(b"(") > match[0].count(b")")
         before = _before(data, begin)
         is_named = _WORD_BEFORE.search(before) is not None or _WORD_AFTER.match(data, stop, stop + 16) is not None
         if is_phone(
