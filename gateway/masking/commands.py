@@ -12,10 +12,13 @@ from gateway.masking.plausible import is_placeholder
 from gateway.masking.rules import Rule, rule
 from gateway.masking.triggers import Detector
 
+# Another option, a kind of password, or where openssl is to read one.
+_SAYS_WHERE = ("-", "type=", "env:", "file:", "fd:", "stdin")
+
 
 def _is_option_value(match: re2._Match[bytes], data: bytes) -> bool:
     value = match.group(match.lastindex or 0).decode("utf-8", "replace")
-    return len(value) >= 4 and not value.startswith(("-", "type=")) and not is_placeholder(value)
+    return len(value) >= 4 and not value.startswith(_SAYS_WHERE) and not is_placeholder(value)
 
 
 _OPTION = (
@@ -41,6 +44,7 @@ _PLACES = "|".join(
         r"(?:echo|printf)\s{1,3}[\"']?[\w.-]{1,64}:([^\s\"'`|]{4,})[\"']?\s{0,3}\|\s{0,3}(?:sudo\s{1,3})?chpasswd",
         r"mysqladmin\s[^\n|;]{0,120}?\spassword\s{1,3}[\"']?([^\s\"'`;|]{4,})",
         r"ssh-keygen\s[^\n|;]{0,160}?\s-[NP]\s{1,3}[\"']?([^\s\"'`;|]{4,})",
+        r"openssl\s[^\n|;]{0,200}?\s-(?:k|pass(?:in|out)?)\s{1,3}[\"']?(?:pass:)?([^\s\"'`;|]{4,})",
         r"securestring\s{1,3}(?:-string\s{1,3})?[\"']([^\"'\n]{4,})[\"']",
     )
 )
@@ -92,7 +96,7 @@ RULES: tuple[Rule, ...] = (
         "password",
         r"ldap(?:search|add|modify|delete|whoami|passwd|compare)\s|\bsnmp[a-z]{2,12}\s|\b(?:un)?zip\s|mosquitto_[ps]ub|ipmitool|\b7z[az]?\s"
         r"|\brar\s|rdesktop|psexec|smbclient|rpcclient|\s-u\s{0,2}[\"']?[^\s%\"']{1,64}%|htpasswd|rabbitmqctl|net\s{1,3}use|configure\s{1,3}set"
-        r"|\blftp\s|\s/p:|--password-stdin|sudo\s{1,3}-s|\bkinit\b|chpasswd|mysqladmin|ssh-keygen|securestring\s",
+        r"|\blftp\s|\s/p:|--password-stdin|sudo\s{1,3}-s|\bkinit\b|chpasswd|mysqladmin|ssh-keygen|securestring\s|openssl\s",
         "(?i)" + _PLACES,
         _is_option_value,
         behind=300,

@@ -16,7 +16,7 @@ from operator import itemgetter, le, lt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gateway.masking import assignments, cells, commands, manifests, sticky, vendors
+from gateway.masking import assignments, cells, commands, manifests, sticky, vendors, wording
 from gateway.masking.catalogue import ByteSpan, Catalogue
 from gateway.masking.decoding import DECODERS, Hidden
 from gateway.masking.decoys import Press
@@ -203,7 +203,7 @@ def _secret_watch() -> Watch[ByteSpan | Hidden]:
         is_exact=True,
     )
     own = (rule.detector for rule in RULES)
-    others = (*vendors.DETECTORS, *commands.DETECTORS, *assignments.DETECTORS, *manifests.DETECTORS)
+    others = (*vendors.DETECTORS, *commands.DETECTORS, *assignments.DETECTORS, *manifests.DETECTORS, *wording.DETECTORS)
     return Watch((*own, *others, keys_and_tokens, *DECODERS))
 
 

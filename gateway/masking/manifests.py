@@ -35,6 +35,18 @@ _PAIRS = tuple(
         rf"(?m)^[ \t]*(?:env|arg|#define|setx?|setenv)[ \t]+({_NAME})[ \t]+[\"']?([^\s\"'=][^\s\"']*)",
     )
 )
+# What a setting is where the environment has none: the variable names it, or what it is given to.
+_DEFAULTS = tuple(
+    re2.compile("(?i)" + pattern)
+    for pattern in (
+        r"(?:env|getenv|get|fetch|config|setting|param)\(\s*[\"']([\w.-]{1,80})[\"']\s*,\s*(?:default\s*=\s*)?[\"']([^\"'\n]{4,256})[\"']",
+        rf"({_NAME})\s*(?:=>|:=|=|:)\s*[\w.]{{0,40}}(?:env|fetch|config|get)\w{{0,8}}\(\s*[\"'][\w.-]{{1,80}}[\"']\s*,\s*(?:default\s*=\s*)?[\"']([^\"'\n]{{4,256}})[\"']",
+        r"\benv(?:\.|\[[\"'])([\w]{1,80})(?:[\"']\])?\s*(?:\|\||\?\?|\bor\b)\s*[\"'`]([^\"'`\n]{4,256})[\"'`]",
+    )
+)
+# `${DB_PASSWORD:-...}` of shells and `${DB_PASSWORD:...}` of Spring.
+_FALLBACK = re2.compile(r"\$\{([\w.-]{1,80}?):?[-=:]([^}\s\"'${?+=-][^}\s\"'${]{3,256})\}")
+_DEFAULT_TRIGGER = r"(?:env|fetch|config|get|setting|param)\w{0,8}\(\s{0,3}[\"'][\w.-]{1,80}[\"']\s{0,3},|\benv[.\[][^\n|?]{1,90}(?:\|\||\?\?|\bor\b)|\$\{[\w.-]{1,80}:?[-=:]"
 # Short: what stands before a value's own name or tag is looked for around it, not on the way to it.
 _PAIR_TRIGGER = (
     r"(?:value|default|plaintext|\"s)\\?[\"'] ?[:=]|(?:value|default) {0,8}[:=]|(?:name|key|id)=[\"'][\w.-]{1,120}[\"'][^<>\"']{0,16}>"
@@ -68,6 +80,15 @@ def _pairs(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
             if is_plausible(value, name_strength(name), is_quoted=True):
                 begin, stop = match.span(2)
                 yield ByteSpan(begin, stop, kind_of_name(name), "named-apart")
+
+
+def _defaults(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
+    for pattern in (*_DEFAULTS, _FALLBACK):
+        for match in pattern.finditer(data, start, end):
+            name, value = _text(match.group(1)), _text(match.group(2))
+            if is_plausible(value, name_strength(name), is_quoted=pattern is not _FALLBACK):
+                begin, stop = match.span(2)
+                yield ByteSpan(begin, stop, kind_of_name(name), "default-secret")
 
 
 def _literals(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
@@ -127,6 +148,7 @@ def _drawn(data: bytes, start: int, end: int) -> Iterator[ByteSpan]:
 DETECTORS = (
     Detector(trigger=r"\"random_(?:password|string)\"", behind=32, ahead=1024, find=_drawn, is_exact=True),
     Detector(trigger=_PAIR_TRIGGER, behind=448, ahead=640, find=_pairs),
+    Detector(trigger=_DEFAULT_TRIGGER, behind=200, ahead=300, find=_defaults),
     Detector(trigger=_LITERAL_TRIGGER, behind=160, ahead=512, find=_literals),
     Detector(
         trigger=r"\bkind\\?[\"']?:\s{0,3}\\?[\"']?Secret\b",

@@ -12,6 +12,8 @@ from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
 
+from gateway.masking.languages import folded, is_password_word
+
 
 class Strength(IntEnum):
     """How firmly a name says that its value is secret."""
@@ -61,10 +63,11 @@ _BENIGN = re.compile(
 @lru_cache(maxsize=16384)
 def name_strength(name: str) -> Strength:
     """What a member, variable, column or option name says about its value."""
-    plain = _NOT_ALNUM.sub("", name.lower())
-    if not plain or len(plain) > 80 or _BENIGN.search(plain):
+    small = folded(name)
+    plain, is_password = _NOT_ALNUM.sub("", small), is_password_word(small)
+    if not (plain or is_password) or len(name) > 80 or _BENIGN.search(plain):
         return Strength.NONE
-    if _STRONG.search(plain):
+    if is_password or _STRONG.search(plain):
         return Strength.NONE if _ABOUT.search(plain) else Strength.STRONG
     return Strength.WEAK if _WEAK.search(plain) and not _ABOUT.search(plain) else Strength.NONE
 
@@ -76,14 +79,15 @@ def is_benign(plain: str) -> bool:
 
 _PLACEHOLDER = re.compile(
     r"""(?ix)
-    \[redacted | \*{3,} | x{4,} | \.{3} | <[^>]*>$ | \$\{ | \$\( | \\?\$[a-z_]\w*(?:\[.*)?$ | \{\{ | %\(?\w+\)?[s%]?$ | @@?\w+@?$
+    \[redacted | \*{3,} | x{4,} | \.{3} | <[^>]*>$ | \$\{ | \$\( | -?\\?\$[a-z_]\w*(?:\[.*)?$ | \?[a-z]+$ | \{\{ | %\(?\w+\)?[s%]?$ | @@?\w+@?$
     | \#\{ | \{\w*\}$ | (?:your|my|the|some|insert|enter|replace|change|put|add|set|use|see|need|please|any)
       (?:[-_ ]?(?:your|secret|password|pass|passwd|token|key|api|db|access|auth)
       | [-_ ]?(?:me|this|it|here)(?![a-z]) | [-_ ](?:with|the|own|in|a|an)(?![a-z0-9]))
     | (?:example|placeholder|dummy|sample|redacted|masked|hidden|removed|omitted|censored|changeit|todo|tbd|none|null|nil
       |undefined|true|false|yes|no|on|off|n/a|default|empty|unset|string|str|int|integer|number|bool|boolean|object
       |bytes|char|varchar|text|password|passwd|secret|token|key|value|required|optional|disabled|enabled|foobar|foo|bar
-      |username|user|admin|unknown|invalid|missing|expired|wrong|incorrect|basic|bearer|digest|plain|public|private)
+      |username|user|admin|passwort|kennwort|contrase[ñn]a|mot\ de\ passe|senha|wachtwoord|has[łl]o|heslo|lösenord|adgangskode|passord|salasana
+      |jelszó|lozinka|şifre|parola|пароль|パスワード|密码|密碼|비밀번호|סיסמה|unknown|invalid|missing|expired|wrong|incorrect|basic|bearer|digest|plain|public|private)
       (?:\W*)$
     | enc\[ | vault: | ssm: | secretsmanager: | op:// | ref\+ | ![a-z]\w*$ | !ref | !vault | (?:is|are|has|have|must|cannot|can't|should|may|was|does|please|invalid|enter)\s
     | (?:same-origin|include|omit)$ | keyring: | valuefrom
@@ -153,7 +157,7 @@ def is_plausible(value: str, strength: Strength, *, is_quoted: bool) -> bool:
         return False
     if strength is Strength.WEAK:
         return _is_random(text)
-    return is_quoted or _WORD.fullmatch(text) is None or _is_jumbled(text)
+    return is_quoted or _WORD.fullmatch(text) is None or is_jumbled(text)
 
 
 def _is_random(text: str) -> bool:
@@ -167,83 +171,26 @@ def _is_random(text: str) -> bool:
 # Parts of names in code that have no vowel, or one letter.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _VOWELS = frozenset("aeiouyAEIOUY")
-_SHORTENED = frozenset(
-    [
-        "db",
-        "pwd",
-        "str",
-        "ctx",
-        "cfg",
-        "mgr",
-        "ssl",
-        "tls",
-        "tmp",
-        "src",
-        "dst",
-        "msg",
-        "btn",
-        "txt",
-        "sql",
-        "http",
-        "https",
-        "xml",
-        "jwt",
-        "kms",
-        "aws",
-        "gcp",
-        "html",
-        "css",
-        "rds",
-        "sns",
-        "sqs",
-        "ssm",
-        "ssh",
-        "fn",
-        "cb",
-        "rx",
-        "tx",
-        "id",
-        "hmac",
-        "sha",
-        "md",
-        "rsa",
-        "tcp",
-        "udp",
-        "grpc",
-        "http",
-        "pg",
-        "cmd",
-        "ptr",
-        "arr",
-        "len",
-        "num",
-        "obj",
-        "val",
-        "prm",
-        "svc",
-        "srv",
-        "clr",
-        "crt",
-        "pem",
-        "psk",
-        "x",
-        "y",
-        "z",
-        "n",
-        "i",
-        "j",
-        "k",
-        "s",
-        "t",
-        "e",
-    ]
+_SHORTENED = frozenset({
+    "db", "pwd", "str", "ctx", "cfg", "mgr", "ssl", "tls", "tmp", "src", "dst", "msg", "btn", "txt", "sql", "http",
+    "https", "xml", "jwt", "kms", "aws", "gcp", "html", "css", "rds", "sns", "sqs", "ssm", "ssh", "fn", "cb", "rx",
+    "tx", "id", "hmac", "sha", "md", "rsa", "tcp", "udp", "grpc", "pg", "cmd", "ptr", "arr", "len", "num", "obj",
+    "val", "prm", "svc", "srv", "clr", "crt", "pem", "psk", "x", "y", "z", "n", "i", "j", "k", "s", "t", "e",
+})  # fmt: skip
+# Neighbours that no English word has: two of them in one run of small letters, and nobody wrote it as a word.
+_NEVER_TOGETHER = re.compile(
+    r"(?=bk|bq|bx|cb|cf|cj|cv|cx|dx|fk|fq|fv|fx|fz|gq|gv|gx|hk|hv|hx|hz|iy|j[bcdfghjklmnpqrstvwxyz]|k[qvxz]|l[qx]|m[gjqxz]|p[qvxz]|q[a-tv-z]"
+    r"|sx|tq|v[bcdfghjkmnpqtvwxz]|w[qvx]|x[bgjkrvz]|y[qvyz]|z[bcdfgjkmnpqrstvwx])"
 )
+_LEAST_JUMBLED = 12
 
 
-def _is_jumbled(text: str) -> bool:
-    """Letters alone, unquoted, whose case changes where no word would begin: `wGSuuahzudpR`, not `getDbPassword`."""
-    if len(text) < 10 or not text.isalpha() or text.islower() or text.isupper():
+def is_jumbled(text: str) -> bool:
+    """Letters alone no one wrote as words, by where the case changes (`wGSuuahzudpR`) or by neighbours (`zqfpcpuojpmxbdri`)."""
+    if len(text) < 10 or not text.isalpha() or text.isupper():
         return False
+    if text.islower():
+        return len(text) >= _LEAST_JUMBLED and len(_NEVER_TOGETHER.findall(text)) >= 2
     parts = _PARTS.findall(text)
     odd = sum(_VOWELS.isdisjoint(part) and part.lower() not in _SHORTENED for part in parts)
     return odd >= 2

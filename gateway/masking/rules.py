@@ -221,13 +221,13 @@ RULES: tuple[Rule, ...] = (
         "password-hash",
         r"\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]{0,12}|scrypt|s0|bcrypt-sha256|md5)\$"
         r"|(?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$|\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2)[^}]{0,20}\}"
-        r"|(?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$|scram-sha-(?:1|256|512)\$|:\d{1,10}:[0-9a-f]{32}:[0-9a-f]{32}:|['\"]md5[0-9a-f]{32}",
+        r"|(?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$|scram-sha-(?:1|256|512)\$|:\d{1,10}:[0-9a-f]{32}:[0-9a-f]{32}:|\bmd5[0-9a-f]{32}|\bdigest[ :=]{1,3}\w{1,32}:[a-z0-9+/]{4}",
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|pbkdf2[a-z0-9-]*|scrypt|s0|bcrypt-sha256|md5)\$[A-Za-z0-9./+$,=_-]{20,})"
         r"|((?:pbkdf2_sha(?:256|1)|bcrypt_sha256|bcrypt|scrypt|argon2|md5|sha1)\$+[A-Za-z0-9.,=/+$_-]{24,}={0,2})"
         r"|(\{(?:SSHA|SHA|SMD5|MD5|CRYPT|PBKDF2|SSHA256|SSHA512|SHA512|SHA256)[^}]{0,20}\}[A-Za-z0-9+/=$.]{20,})"
         r"|((?:scrypt|pbkdf2):[a-z0-9:]{1,40}\$[A-Za-z0-9]{1,40}\$[0-9a-f]{32,256})"
         r"|(SCRAM-SHA-(?:1|256|512)\$\d{1,9}:[A-Za-z0-9+/=]{8,}\$[A-Za-z0-9+/=]{20,}:[A-Za-z0-9+/=]{20,})"
-        r"|:\d{1,10}:([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):|['\"](md5[0-9a-f]{32})['\"]",
+        r"|:\d{1,10}:([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):|\b(md5[0-9a-f]{32})\b|(?i)digest[ :=]{1,3}\w{1,32}:([a-z0-9+/]{27}=)",
         behind=160,
         ahead=600,
     ),

@@ -36,7 +36,7 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"glsa_", r"[A-Za-z0-9]{32}_[0-9a-fA-F]{8}"),
     (r"glc_", r"[A-Za-z0-9+/=]{32,}"),
     (r"secret_", r"[A-Za-z0-9]{43}"),
-    (r"ntn_", r"\d{11}[A-Za-z0-9]{35}"),
+    (r"ntn_", r"[A-Za-z0-9]{46}"),
     (r"fig[dou]r?_", rf"[{_WORD}]{{38,}}"),
     (r"pul-", r"[0-9a-f]{40}"),
     (r"pscale_(?:tkn|pw|oauth)_", r"[A-Za-z0-9_.=-]{32,}"),
@@ -51,7 +51,7 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"[sp]k\.eyJ", rf"[{_WORD}]{{40,200}}\.[{_WORD}]{{20,}}"),
     (r"(?:api|sdk|mob)-[0-9a-f]{8}-", r"[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"),
     (r"dt0[a-z]\d\d\.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
-    (r"dp\.(?:pt|st|ct|sa|scim|audit)\.", r"[A-Za-z0-9._-]{40,}"),
+    (r"dp\.(?:pt|st|ct|sa|scim|audit)\.", r"(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,}"),
     (r"hv[sbr]\.", rf"[{_WORD}]{{24,}}"),
     (_ANY_14 + r"\.atlasv1\.", rf"[{_WORD}]{{60,}}"),
     (r"lin_(?:api|oauth)_", r"[A-Za-z0-9]{32,}"),
@@ -69,6 +69,16 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     (r"tskey-[a-z]{2,10}-", r"[A-Za-z0-9-]{12,}"),
     (r"pat[A-Za-z0-9]{14}\.", r"[0-9a-f]{64}"),
     (r"phc?[cx]_", r"[A-Za-z0-9]{40,}"),
+    (r"pcsk_", r"[A-Za-z0-9]{5,8}_?[A-Za-z0-9]{50,}"),
+    (r"aio_", r"[A-Za-z0-9]{28}"),
+    (r"sq[aup]_", r"[0-9a-f]{40}"),
+    (r"rdme_", r"[A-Za-z0-9]{60,}"),
+    (r"access_token\$(?:production|sandbox)\$", r"[A-Za-z0-9]{16}\$[0-9a-f]{32}"),
+    (r"[01]/\d{16}:", r"[0-9a-f]{32}"),
+    (r"SSWS 00", rf"[{_WORD}]{{40}}"),
+    (r"cmVmdGtuO", r"[A-Za-z0-9+/=]{50,}"),
+    (r"dG9rO", r"[A-Za-z0-9+/]{50,}={0,2}"),
+    (r"0\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.", r"[A-Za-z0-9]{30}:[A-Za-z0-9+/]{22}=="),
     (r"(?:cf|CF)ut_", rf"[{_WORD}]{{40,}}"),
 )
 # The same inside base64 would be chance, so what stands before them is looked at more strictly.
@@ -78,6 +88,13 @@ _IN_BASE64: tuple[tuple[str, str], ...] = (
     (r"AKCp", r"[A-Za-z0-9]{60,}"),
     (r"ABSK", r"[A-Za-z0-9+/]{100,}={0,2}"),
     (r"cio", r"[A-Za-z0-9]{32}"),
+)
+# (what is looked for, the whole token): ones that are told by their ends.
+_ENDINGS: tuple[tuple[str, str], ...] = (
+    (r"-us\d{1,2}\b", r"[0-9a-f]{32}-us\d{1,2}"),
+    (r"AZDO[A-Za-z0-9]{4}", r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}"),
+    # Azure DevOps issued it without a mark of its own until 2024.
+    (r"(?:[Pp]at|PAT)[\"']?[\s:=\"']{1,4}[a-z2-7]{8}", r"[a-z2-7]{52}"),
 )
 _BOT = rf"\d{{8,10}}:A[{_WORD}]{{34}}"
 _DISCORD = rf"[MNO][A-Za-z0-9]{{23,27}}\.[{_WORD}]{{6}}\.[{_WORD}]{{27,}}"
@@ -101,7 +118,7 @@ def _known(name: str, token: tuple[str, str], *, before: str, check: Check) -> R
         name=name,
         kind="secret",
         # Short, as every one of them is looked for in all text.
-        trigger=f"{begin.removeprefix(_ANY_14)}[A-Za-z0-9+/_-]{{4}}",
+        trigger=f"{begin.removeprefix(_ANY_14)}[A-Za-z0-9+/_.-]{{4}}",
         pattern=re2.compile(rf"(?:^|{before})({begin}{rest})(?:$|[^A-Za-z0-9])"),
         check=check,
         behind=96,
@@ -113,6 +130,19 @@ def _known(name: str, token: tuple[str, str], *, before: str, check: Check) -> R
 RULES: tuple[Rule, ...] = (
     *(_known("issued-token", token, before=r"[^A-Za-z0-9]", check=_is_issued) for token in _BEGINNINGS),
     *(_known("token-in-base64", token, before=r"[^A-Za-z0-9+/_=-]", check=_is_mixed) for token in _IN_BASE64),
+    *(
+        Rule(
+            name="issued-token",
+            kind="secret",
+            trigger=trigger,
+            pattern=re2.compile(rf"(?:^|[^A-Za-z0-9])({token})(?:$|[^A-Za-z0-9])"),
+            check=_is_issued,
+            behind=96,
+            ahead=64,
+            is_exact=True,
+        )
+        for trigger, token in _ENDINGS
+    ),
     Rule(
         name="bot-token",
         kind="secret",

@@ -1,6 +1,6 @@
 """Lines that speak of secrets, or look like one, and hold none: code, schemas, logs, manifests, identifiers.
 
-`\\n` stands for a line break.
+`\\n` stands for a line break, `\\uff1a` for a wide colon.
 """
 
 from __future__ import annotations
@@ -282,5 +282,59 @@ lambda:GetFunction code sha256 3Ol0pZ3+FoRQvM7tRsvQ3XmNwW0xnJ5m4P4T0DkM5fQ=
 "RevisionId": "873282ed-4cd3-4dc8-a069-d0c647e470c6"
 "ContinuationToken": "1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM="
 "LastEvaluatedKey": {"pk": {"S": "USER#123"}, "sk": {"S": "ORDER#456"}}
+Das Passwort muss mindestens acht Zeichen haben: Buchstaben, Ziffern.
+Passwort vergessen? Hier klicken: https://acme.example/zuruecksetzen
+Das Passwort ist abgelaufen.
+"passwort": "Passwort"
+"passwortLabel": "Passwort eingeben"
+La contraseña es obligatoria
+La contraseña es incorrecta. Intente: recuperar
+"contraseña": "Contraseña"
+contraseña: ${DB_PASSWORD}
+mot de passe : obligatoire
+Le mot de passe est incorrect
+senha: os.environ["SENHA"]
+Senha: inválida
+hasLogin: true
+wachtwoord: verplicht
+Неверный пароль: попробуйте снова
+пароль: обязательно!
+パスワード: 必須
+パスワードは8文字以上
+密码\uff1a不能为空
+密码长度为8-16位
+비밀번호: 필수
+msgid "Password"\nmsgstr "Mot de passe"
+auth-pass ${REDIS_PASS}
+requirepass ""
+# requirepass foobared
+password required pam_unix.so sha512 shadow nullok
+password sufficient pam_unix.so
+Forgot password JohnSmith?
+reset-password verification-email
+the passphrase: words you will remember for long
+passphrase: must have four words at least
+mnemonic: a word that helps you to remember things
+seed phrase: write it down and keep it safe somewhere
+-----BEGIN PGP MESSAGE-----
+openssl enc -aes-256-cbc -pass env:PASS -in a
+openssl req -newkey rsa:4096 -passout file:pass.txt
+openssl dgst -sha256 a.txt
+os.environ.get("DB_PASSWORD", "")
+os.getenv("AWS_REGION", "eu-central-1")
+getenv("TOKEN_ENDPOINT", "https://login.acme.example/token")
+config.get("password_policy", "strict")
+password = process.env.DB_PASSWORD || ''
+password: process.env.DB_PASSWORD || getPassword()
+${DB_PASSWORD:?must be set}
+${DB_PASSWORD:-}
+${DB_PASSWORD:-$OTHER_PASSWORD}
+${SECRET_NAME:-prod/db/main}
+${PASSWORD_FILE:-/run/secrets/db}
+${db.password:changeme}
+zookeeper digest algorithm: sha-256
+md5sum d41d8cd98f00b204e9800998ecf8427e a.txt
+db-us12 cluster-us1.acme.example
+version 1/1234567890123456
 """.strip()
-LEFT_ALONE = tuple(line.replace("\\n", "\n") for line in _LINES.splitlines())
+LEFT_ALONE = tuple(line.replace("\\n", "\n").replace("\\uff1a", "\uff1a") for line in _LINES.splitlines())

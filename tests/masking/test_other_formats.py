@@ -103,6 +103,42 @@ IN_ADDRESSES = {
     "https://api.telegram.org/bot§/sendMessage": "{d10}:AA{a33}",
     "GET /maps/api/js?key=§&v=3": "AIzaSy{a33}",
 }
+WITHOUT_A_SIGN = {
+    "requirepass §\n": "{a20}",
+    "masterauth §\n": "{a12}",
+    "sentinel auth-pass mymaster §\n": "{a12}",
+    "olcRootPW §\n": "{a12}",
+    "bind-password §\n": "{a14}",
+    "xpack.security.http.ssl.keystore.secure_password §\n": "{a14}",
+    "zookeeper digest super:§\n": "{a27}=",
+    "shadow md5 §\n": "md5{h32}",
+    "openssl enc -aes-256-cbc -k § -in a": "{a15}",
+    "openssl rsa -in k.pem -passin pass:§ -out p.pem": "{a15}",
+    "azure devops pat: §\n": "wdff4bqi4lsl4khapve3gkchm2qalvlp2urjndhopzxsfne6r4nd",
+    "passphrase: §\n": "correct horse battery staple",
+    "mnemonic = §\n": "abandon ability able about above absent absorb abstract absurd abuse access accident",
+    'seed phrase: "§"': "only this will then zebra usage pretty napkin cradle ostrich velvet tornado",
+    "smtp_pass=§\n": "zqfpcpuojpmxbdri",
+}
+WHERE_NONE_IS_SET = {
+    "db_pass = env('X', '§')": "{a14}",
+    'os.getenv("DB_PASSWORD", "§")': "{a14}",
+    'os.environ.get("API_SECRET", default="§")': "{a14}",
+    "ENV.fetch('DB_PASSWORD', '§')": "{a14}",
+    "password: process.env.DB_PASSWORD || '§',": "{a14}",
+    'password: process.env.DB_PASSWORD ?? "§",': "{a14}",
+    'ENV["DB_PASSWORD"] || "§"': "{a14}",
+    "PGPASSWORD=${DB_PASSWORD:-§} psql\n": "{a14}",
+    "spring.datasource.password: ${DB_PASSWORD:§}\n": "{a14}",
+}
+IN_OTHER_LANGUAGES = [
+    "Das Passwort lautet: §", "Kennwort für den Server: §", "contraseña: §", "La contraseña es § ", "mot de passe : §", "MDP=§", "senha=§",
+    "A senha é §", "Wachtwoord: §", "Hasło: §", "HASŁO: §", "heslo je §", "Lösenord: §", "adgangskode: §", "passord: §", "Salasana: §",
+    "jelszó: §", "Lozinka: §", "şifre: §", "parola: §", "Mật khẩu: §", "kata sandi: §", "Пароль: §", "ПАРОЛЬ: §", "пароль от базы: §",
+    "Κωδικός πρόσβασης: §", "パスワード: §", "パスワードは§です", "密码\uff1a§", "密码是§。", "密碼: §", "비밀번호: §", "סיסמה: §", "كلمة المرور: §", "รหัสผ่าน: §",
+    'contraseña = "§"', "<contraseña>§</contraseña>", '{"contraseña": "§"}', '{"db_пароль": "§"}', '{"motDePasse": "§"}', '{"密码": "§"}',
+    "clé et mot de passe: '§'",
+]  # fmt: skip
 TOKENS = [
     "ghp_{a36}",
     "gho_{a36}",
@@ -147,6 +183,21 @@ TOKENS = [
     "PMAK-{h24}-{h34}",
     "pul-{h40}",
     "dp.pt.{a43}",
+    "dp.st.prd_eu.{a43}",
+    "dp.ct.{a43}",
+    "{h32}-us12",
+    "pcsk_{a6}_{a63}",
+    "aio_{a28}",
+    "squ_{h40}",
+    "sqp_{h40}",
+    "rdme_{s70}",
+    "access_token$production${a16}${h32}",
+    "1/{d16}:{h32}",
+    "SSWS 00{a40}",
+    "cmVmdGtuOjAxOjE3{a48}",
+    "dG9rO{a54}=",
+    "{a76}AZDO{a4}",
+    "0.{h8}-{h4}-{h4}-{h4}-{h12}.{a30}:{a22}==",
     "pscale_tkn_{a43}",
     "pscale_pw_{a43}",
     "nfp_{a36}",
@@ -184,6 +235,21 @@ def test_a_secret_is_found_where_others_keep_it(scanner: ContentScanner, setting
     random = Random(setting)
     assert [
         value for value in (_value(shape, random) for _ in range(3)) if not _is_found_in_full(scanner, setting, value)
+    ] == []
+
+
+@pytest.mark.parametrize(("setting", "shape"), [*WITHOUT_A_SIGN.items(), *WHERE_NONE_IS_SET.items()])
+def test_a_secret_is_found_without_a_sign_between_or_as_what_a_setting_is_by_default(
+    scanner: ContentScanner, setting: str, shape: str
+) -> None:
+    assert _is_found_in_full(scanner, setting, _value(shape, Random(setting)))
+
+
+@pytest.mark.parametrize("setting", IN_OTHER_LANGUAGES)
+def test_a_password_is_found_in_the_language_people_write(scanner: ContentScanner, setting: str) -> None:
+    random = Random(setting)
+    assert [
+        value for value in (_value("{a12}", random) for _ in range(3)) if not _is_found_in_full(scanner, setting, value)
     ] == []
 
 
